@@ -1,0 +1,159 @@
+/* Runs a connection on a libevent loop. Everything is inline: the library itself does not need libevent, the program that
+ * includes this links -levent_core. Also the example for adapters to other loops.
+ *
+ *     struct event_base *base = event_base_new();
+ *     nrt_loop loop;
+ *     nrt_libevent_init(&loop, base);
+ *     options.loop = &loop;
+ *     nrt_conn *conn = nrt_conn_open(&options, &error);
+ *     event_base_dispatch(base);
+ *
+ * Thread: the one that runs the base. The base must outlive the connection. */
+#ifndef NRT_LIBEVENT_H
+#define NRT_LIBEVENT_H
+
+#include <event2/event.h>
+#include <nrt/error.h>
+#include <nrt/loop.h>
+#include <stdlib.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nrt_libevent {
+    struct event_base *base;
+    struct event *timer;
+    struct event *soon;
+    nrt_turn_fn turn;
+    void *arg;
+} nrt_libevent;
+
+typedef struct nrt_libevent_io {
+    struct event *read;
+    struct event *write;
+    nrt_io_fn fn;
+    void *arg;
+} nrt_libevent_io;
+
+static inline void nrt_libevent_on_turn(evutil_socket_t fd, short what, void *arg) {
+    nrt_libevent *self = (nrt_libevent *)arg;
+    (void)fd;
+    (void)what;
+    self->turn(self->arg);
+}
+
+static inline void nrt_libevent_on_io(evutil_socket_t fd, short what, void *arg) {
+    nrt_libevent_io *io = (nrt_libevent_io *)arg;
+    io->fn(io->arg, (int)fd,
+           (what & EV_READ ? (unsigned)NRT_IO_READ : 0) |
+               (what & EV_WRITE ? (unsigned)NRT_IO_WRITE : 0));
+}
+
+static inline int nrt_libevent_attach(void *data, nrt_turn_fn turn, void *arg) {
+    nrt_libevent *self = (nrt_libevent *)data;
+    self->turn = turn;
+    self->arg = arg;
+    self->timer = event_new(self->base, -1, 0, nrt_libevent_on_turn, self);
+    self->soon = event_new(self->base, -1, 0, nrt_libevent_on_turn, self);
+    return self->timer && self->soon ? 0 : NRT_ERR_MEMORY;
+}
+
+static inline int nrt_libevent_io_set(void *data, void *handle, unsigned events) {
+    nrt_libevent_io *io = (nrt_libevent_io *)handle;
+    (void)data;
+    /* A hang-up shows as readable. */
+    int read = events & (NRT_IO_READ | NRT_IO_HANGUP) ? event_add(io->read, NULL)
+                                                      : event_del(io->read);
+    int write = events & NRT_IO_WRITE ? event_add(io->write, NULL) : event_del(io->write);
+    return read < 0 || write < 0 ? NRT_ERR_SYSTEM : 0;
+}
+
+static inline void nrt_libevent_io_remove(void *data, void *handle) {
+    nrt_libevent_io *io = (nrt_libevent_io *)handle;
+    (void)data;
+    if (io->read) {
+        event_free(io->read);
+    }
+    if (io->write) {
+        event_free(io->write);
+    }
+    free(io);
+}
+
+static inline void *nrt_libevent_io_add(void *data, int fd, unsigned events, nrt_io_fn fn,
+                                        void *arg) {
+    nrt_libevent *self = (nrt_libevent *)data;
+    nrt_libevent_io *io = (nrt_libevent_io *)calloc(1, sizeof(*io));
+    if (!io) {
+        return NULL;
+    }
+    io->fn = fn;
+    io->arg = arg;
+    io->read = event_new(self->base, fd, EV_READ | EV_PERSIST, nrt_libevent_on_io, io);
+    io->write = event_new(self->base, fd, EV_WRITE | EV_PERSIST, nrt_libevent_on_io, io);
+    if (!io->read || !io->write || nrt_libevent_io_set(data, io, events) < 0) {
+        nrt_libevent_io_remove(data, io);
+        return NULL;
+    }
+    return io;
+}
+
+static inline int nrt_libevent_timer_set(void *data, int64_t delay_ms) {
+    nrt_libevent *self = (nrt_libevent *)data;
+    if (delay_ms < 0) {
+        return event_del(self->timer) < 0 ? NRT_ERR_SYSTEM : 0;
+    }
+    struct timeval delay;
+    delay.tv_sec = (time_t)(delay_ms / 1000);
+    delay.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000);
+    return event_add(self->timer, &delay) < 0 ? NRT_ERR_SYSTEM : 0;
+}
+
+static inline int nrt_libevent_soon(void *data) {
+    nrt_libevent *self = (nrt_libevent *)data;
+    /* Behind the events that are active now, before the next wait: one write for all of them. */
+    event_active(self->soon, EV_TIMEOUT, 0);
+    return 0;
+}
+
+static inline void nrt_libevent_detach(void *data) {
+    nrt_libevent *self = (nrt_libevent *)data;
+    if (self->timer) {
+        event_free(self->timer);
+    }
+    if (self->soon) {
+        event_free(self->soon);
+    }
+    free(self);
+}
+
+/* Fills in `loop` for nrt_options.loop. What it allocates belongs to the one connection opened with it, and goes with it;
+ * where none was opened, nrt_libevent_release frees it. NRT_ERR_MEMORY. */
+static inline int nrt_libevent_init(nrt_loop *loop, struct event_base *base) {
+    nrt_libevent *self = (nrt_libevent *)calloc(1, sizeof(*self));
+    if (!self) {
+        return NRT_ERR_MEMORY;
+    }
+    self->base = base;
+    loop->size = sizeof(*loop);
+    loop->data = self;
+    loop->attach = nrt_libevent_attach;
+    loop->io_add = nrt_libevent_io_add;
+    loop->io_set = nrt_libevent_io_set;
+    loop->io_remove = nrt_libevent_io_remove;
+    loop->timer_set = nrt_libevent_timer_set;
+    loop->soon = nrt_libevent_soon;
+    loop->detach = nrt_libevent_detach;
+    return 0;
+}
+
+static inline void nrt_libevent_release(nrt_loop *loop) {
+    free(loop->data);
+    loop->data = NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

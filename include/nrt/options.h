@@ -1,0 +1,79 @@
+/* What a connection can be told. Fill in with nrt_options_init, change what you mean. */
+#ifndef NRT_OPTIONS_H
+#define NRT_OPTIONS_H
+
+#include <nrt/error.h>
+#include <nrt/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nrt_conn nrt_conn;
+
+typedef enum nrt_log_level {
+    NRT_LOG_ERROR = 0,
+    NRT_LOG_WARN = 1,
+    NRT_LOG_INFO = 2,
+    NRT_LOG_DEBUG = 3,
+} nrt_log_level;
+
+/* One line for the log, without a newline; valid during the call. Comes on the connection's thread.
+ */
+typedef void (*nrt_log_fn)(nrt_log_level level, const char *text, void *arg);
+
+typedef enum nrt_conn_event {
+    NRT_CONN_CONNECTED = 0,    /* ready: subscriptions are in place again */
+    NRT_CONN_DISCONNECTED = 1, /* was connected, is no more; reconnecting has begun */
+    NRT_CONN_FAILED = 2,       /* an attempt to connect failed; the next one follows by itself */
+} nrt_conn_event;
+
+/* Tells of changes of the connection; `error` and `detail` say why (0 and "" when connected). Comes
+ * on the connection's thread, `detail` is valid during the call. */
+typedef void (*nrt_conn_event_fn)(nrt_conn *conn, nrt_conn_event event, int error,
+                                  const char *detail, void *arg);
+
+/* Strings are copied by nrt_conn_open; NULL means "not set". Times in milliseconds, sizes in bytes.
+ */
+typedef struct nrt_options {
+    size_t size;         /* set by nrt_options_init; lets older programs use newer libraries */
+    const char *servers; /* nats://[user:password@|token@]host[:port],…; nats://127.0.0.1:4222 */
+    const char *name;    /* shown by the server's monitoring; "nrt" */
+    const char *prefix;  /* first token(s) of every subject; "nrt" */
+
+    uint32_t timeout_ms;         /* from nrt_send to the response head; 30,000 */
+    uint32_t connect_timeout_ms; /* one attempt: TCP and the NATS greeting; 2,000 */
+    uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */
+    uint32_t reconnect_min_ms;   /* after the first attempt, which is made at once; 20 */
+    uint32_t reconnect_max_ms;   /* backoff grows by half, with jitter, up to this; 2,000 */
+    uint32_t ping_interval_ms;   /* two unanswered pings end the connection; 10,000 */
+
+    size_t max_output;    /* what may wait for the NATS socket before NRT_ERR_BUSY; 16 MiB */
+    size_t max_message;   /* the largest message taken in; larger ones fail their exchange; 8 MiB */
+    size_t max_exchanges; /* requests in flight as a client before NRT_ERR_BUSY; 65,536 */
+    size_t max_head;      /* HTTP message head; 64 KiB */
+    size_t max_fields;    /* fields in a head; 100 */
+    size_t max_target;    /* request target; 8 KiB */
+
+    nrt_log_fn log; /* NULL: silent */
+    void *log_arg;
+    nrt_log_level log_level; /* up to which; NRT_LOG_INFO */
+
+    nrt_conn_event_fn on_event;
+    void *on_event_arg;
+
+    const nrt_loop
+        *loop; /* NULL: the built-in one. Copied; its `data` must outlive the connection. */
+} nrt_options;
+
+/* The defaults above. `size` is sizeof(nrt_options) as the caller was compiled. */
+NRT_API void nrt_options_init_sized(nrt_options *options, size_t size);
+
+static inline void nrt_options_init(nrt_options *options) {
+    nrt_options_init_sized(options, sizeof(*options));
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

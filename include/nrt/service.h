@@ -1,0 +1,96 @@
+/* Answering requests: a service is a handler for one host on a connection. */
+#ifndef NRT_SERVICE_H
+#define NRT_SERVICE_H
+
+#include <nrt/conn.h>
+#include <nrt/message.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nrt_service nrt_service;
+
+/* One request and the response to it, as the handler sees them. Used by one thread at a time: the
+ * one that runs the handler or, after nrt_exchange_defer, whichever the program hands it to. */
+typedef struct nrt_exchange nrt_exchange;
+
+/* Answers one request. When it returns, the response ends (a handler that wrote nothing answers 200
+ * with an empty body), unless it called nrt_exchange_defer. Runs inside dispatch, or on a worker
+ * (options.workers). */
+typedef void (*nrt_handler_fn)(nrt_exchange *exchange, void *arg);
+
+/* The service is ready (error 0: the server has confirmed the subscription; again after each
+ * reconnect), or cannot be (NRT_ERR_PERMISSION). `detail` is valid during the call. */
+typedef void (*nrt_service_ready_fn)(nrt_service *service, int error, const char *detail,
+                                     void *arg);
+
+typedef struct nrt_service_options {
+    size_t size;
+    unsigned workers;       /* threads of its own for handlers that block; 0: none; at most 1,024 */
+    unsigned max_in_flight; /* requests being handled or waiting for a worker; beyond: 503 with
+                               Retry-After; 1,024 */
+    nrt_service_ready_fn on_ready;
+    void *on_ready_arg;
+} nrt_service_options;
+
+NRT_API void nrt_service_options_init_sized(nrt_service_options *options, size_t size);
+
+static inline void nrt_service_options_init(nrt_service_options *options) {
+    nrt_service_options_init_sized(options, sizeof(*options));
+}
+
+/* Serves `host` ("weather.nats"; upper case is turned to lower) with `handler`. `options` may be
+ * NULL. The connection owns the service; it lives until nrt_service_stop is complete or the
+ * connection is destroyed. NRT_ERR_HOST, NRT_ERR_USAGE (served already on this connection),
+ * NRT_ERR_STATE (draining), NRT_ERR_MEMORY, NRT_ERR_SYSTEM (no thread), NRT_ERR_THREAD,
+ * NRT_ERR_FORK. */
+NRT_API int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
+                      const nrt_service_options *options, nrt_service **service);
+
+/* Stops one service in good order: it leaves the queue group, what has arrived is answered, then
+ * `fn(conn, arg)` is called (may be NULL) and the service is gone. The connection and its other
+ * services go on. */
+NRT_API int nrt_service_stop(nrt_service *service, nrt_task_fn fn, void *arg);
+
+NRT_API nrt_str nrt_service_host(const nrt_service *service);    /* lives as long as the service */
+NRT_API nrt_str nrt_service_subject(const nrt_service *service); /* likewise */
+
+/* ---- inside a handler --------------------------------------------------------------------------
+ */
+
+/* The request; lives until the exchange ends. NRT-* and hop-by-hop fields are gone from it. */
+NRT_API const nrt_request *nrt_exchange_request(const nrt_exchange *exchange);
+
+/* The id that the response carries as NRT-ID. NUL-terminated, lives until the exchange ends. */
+NRT_API const char *nrt_exchange_id_text(const nrt_exchange *exchange);
+
+/* The status, 200 to 599; 200 if never called. NRT_ERR_USAGE outside that range. */
+NRT_API int nrt_exchange_set_status(nrt_exchange *exchange, int status);
+
+/* The response's fields, for changing; framing, hop-by-hop and NRT-* fields are made by the
+ * library. */
+NRT_API nrt_fields *nrt_exchange_fields(nrt_exchange *exchange);
+
+/* Appends to the response's body; copies. NRT_ERR_RESPONSE_TOO_LARGE when it would not fit one
+ * message: the response then becomes a 502 with that code. NRT_ERR_MEMORY: likewise a 503. */
+NRT_API int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes);
+
+/* The response will be ended by nrt_exchange_end, later, from any thread; the handler may return.
+ */
+NRT_API void nrt_exchange_defer(nrt_exchange *exchange);
+
+/* Ends a deferred exchange: the response goes out and `exchange` is gone. From any thread. */
+NRT_API void nrt_exchange_end(nrt_exchange *exchange);
+
+/* Status, Content-Type and body in one call, for handlers that are as simple as that. `type` may be
+ * NULL. */
+NRT_API int nrt_exchange_reply(nrt_exchange *exchange, int status, const char *type, nrt_str body);
+
+/* An application/problem+json answer (RFC 9457). `detail` may be NULL. */
+NRT_API int nrt_exchange_problem(nrt_exchange *exchange, int status, const char *detail);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

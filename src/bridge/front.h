@@ -1,0 +1,57 @@
+/* HTTP in, NATS out: listeners whose connections speak HTTP/1.1, each request becoming an exchange.
+ * The gateway and the forward proxy are this. Runs on the connection's loop. */
+#ifndef NRT__FRONT_H
+#define NRT__FRONT_H
+
+#include <nrt/conn.h>
+
+#include "bridge/route.h"
+
+typedef struct nrt__front nrt__front;
+
+/* What happened to one request, for logs. Views live during the call. */
+typedef struct nrt__front_record {
+    nrt_str peer;   /* the client's address */
+    nrt_str method; /* empty where the request could not be read */
+    nrt_str target;
+    nrt_str host; /* the service; empty where no route led to one */
+    int status;
+    int error;          /* 0, or why the gateway answered by itself: NRT_ERR_* */
+    const char *detail; /* in words, "" where error is 0 */
+    uint64_t bytes;     /* of the response's body */
+    uint32_t duration_ms;
+} nrt__front_record;
+
+typedef struct nrt__front_options {
+    const nrt__routes *routes;  /* must outlive the front; NULL: none */
+    bool proxy;                 /* absolute-form requests, and any Host that ends in .nats */
+    const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to */
+    size_t trusted_count;
+    const char *via;          /* pseudonym in Via; "nrt" */
+    size_t max_body;          /* request body; bounded by what one NATS message takes */
+    size_t max_connections;   /* 10,000; beyond: 503 and close */
+    uint32_t head_timeout_ms; /* to read a head; 10,000 */
+    uint32_t idle_timeout_ms; /* between requests, and between bytes of a body; 60,000 */
+    uint32_t timeout_ms;      /* to the response head; 0: the connection's */
+    void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
+    void *on_request_arg;
+} nrt__front_options;
+
+void nrt__front_options_init(nrt__front_options *options);
+
+/* Listens on `[ADDR:]PORT` or `unix:/path`: PORT alone is loopback, `:PORT` all addresses, 0 picks
+ * a port, IPv6 in brackets. NULL on failure with *error set and, in `detail` (of `detail_size`
+ * bytes), what is wrong in words. */
+nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front_options *options,
+                            int *error, char *detail, size_t detail_size);
+
+/* "http://127.0.0.1:9090" or "unix:/path": where it listens. Lives as long as the front. */
+const char *nrt__front_url(const nrt__front *front);
+
+/* Stops listening; connections finish what they are doing and close; then `done(arg)` is called. */
+void nrt__front_drain(nrt__front *front, void (*done)(void *arg), void *arg);
+
+/* Closes everything now. NULL is allowed. Before nrt_conn_destroy. */
+void nrt__front_destroy(nrt__front *front);
+
+#endif

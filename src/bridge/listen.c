@@ -1,0 +1,194 @@
+/* Where to listen, and who a peer is. */
+#include "bridge/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/str.h"
+#include "lib/resolver.h"
+
+enum { BACKLOG = 4096 };
+
+static int open_socket(const struct sockaddr *addr, socklen_t len) {
+    int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd < 0) {
+        return -1;
+    }
+    if (addr->sa_family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    }
+    if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0) {
+        int code = errno;
+        close(fd);
+        errno = code;
+        return -1;
+    }
+    return fd;
+}
+
+/* A socket file that nobody listens on is left from a run that was killed; one that answers is in use. */
+static bool is_stale(const struct sockaddr_un *addr) {
+    struct stat st;
+    if (stat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
+    }
+    bool refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
+                   errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static int listen_unix(const char *path, char *url, size_t url_size, char *detail,
+                       size_t detail_size) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (*path == '\0' || strlen(path) >= sizeof(addr.sun_path)) {
+        snprintf(detail, detail_size, "a unix socket's path has 1 to %zu characters",
+                 sizeof(addr.sun_path) - 1);
+        return NRT_ERR_USAGE;
+    }
+    memcpy(addr.sun_path, path, strlen(path) + 1);
+    if (is_stale(&addr)) {
+        unlink(path);
+    }
+    int fd = open_socket((const struct sockaddr *)&addr, sizeof(addr));
+    if (fd < 0) {
+        snprintf(detail, detail_size, "cannot listen on unix:%s: %s", path, strerror(errno));
+        return NRT_ERR_SYSTEM;
+    }
+    snprintf(url, url_size, "unix:%s", path);
+    return fd;
+}
+
+static void write_url(int fd, char *url, size_t size) {
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof(bound);
+    char text[INET6_ADDRSTRLEN] = "";
+    getsockname(fd, (struct sockaddr *)&bound, &len);
+    if (bound.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+        snprintf(url, size, "http://[%s]:%u", text, ntohs(v6->sin6_port));
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
+        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+        snprintf(url, size, "http://%s:%u", text, ntohs(v4->sin_port));
+    }
+}
+
+int nrt__listen(const char *text, char *url, size_t url_size, char *detail, size_t detail_size) {
+    if (strncmp(text, "unix:", 5) == 0) {
+        return listen_unix(text + 5, url, url_size, detail, detail_size);
+    }
+    const char *colon = strrchr(text, ':');
+    const char *port_text = colon ? colon + 1 : text;
+    uint64_t port = 0;
+    char host[INET6_ADDRSTRLEN + 3] = "127.0.0.1";
+    nrt__addresses addresses;
+    bool fine = nrt__str_to_u64(nrt_str_from(port_text), 65535, &port);
+    if (colon) {
+        size_t len = (size_t)(colon - text);
+        fine = fine && len < sizeof(host);
+        if (fine) {
+            memcpy(host, text, len);
+            host[len] = '\0';
+        }
+    }
+    bool all = colon == text;
+    if (!fine || (!all && !nrt__resolve_number(host, (uint16_t)port, &addresses))) {
+        snprintf(detail, detail_size,
+                 "\"%s\" is not PORT, ADDR:PORT, :PORT or unix:/path (ADDR is an IP address; IPv6 "
+                 "in brackets)",
+                 text);
+        return NRT_ERR_USAGE;
+    }
+    int fd = -1;
+    if (all) { /* both families in one socket, or IPv4 where there is no IPv6 */
+        nrt__resolve_number("::", (uint16_t)port, &addresses);
+        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+        if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
+            nrt__resolve_number("0.0.0.0", (uint16_t)port, &addresses);
+            fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+        }
+    } else {
+        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+    }
+    if (fd < 0) {
+        snprintf(detail, detail_size, "cannot listen on %s: %s", text, strerror(errno));
+        return NRT_ERR_SYSTEM;
+    }
+    write_url(fd, url, url_size);
+    return fd;
+}
+
+static bool to_v6(const struct sockaddr_storage *peer, unsigned char out[16]) {
+    if (peer->ss_family == AF_INET) {
+        static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+        memcpy(out, mapped, sizeof(mapped));
+        memcpy(out + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+        return true;
+    }
+    if (peer->ss_family == AF_INET6) {
+        memcpy(out, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+        return true;
+    }
+    return false;
+}
+
+void nrt__peer_name(const struct sockaddr_storage *peer, char *out, size_t size) {
+    unsigned char bytes[16];
+    if (!to_v6(peer, bytes)) {
+        snprintf(out, size, "unix");
+        return;
+    }
+    bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)bytes);
+    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? bytes + 12 : bytes, out, (socklen_t)size);
+}
+
+int nrt__cidr_read(const char *text, nrt__cidr *out) {
+    char host[INET6_ADDRSTRLEN + 3];
+    nrt__addresses addresses;
+    const char *slash = strchr(text, '/');
+    size_t len = slash ? (size_t)(slash - text) : strlen(text);
+    uint64_t bits = 0;
+    if (len >= sizeof(host)) {
+        return NRT_ERR_USAGE;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    if (!nrt__resolve_number(host, 0, &addresses) ||
+        !to_v6(&addresses.list[0].addr, out->bytes)) {
+        return NRT_ERR_USAGE;
+    }
+    unsigned all = addresses.list[0].addr.ss_family == AF_INET ? 32 : 128;
+    if (!slash) {
+        bits = all;
+    } else if (!nrt__str_to_u64(nrt_str_from(slash + 1), all, &bits)) {
+        return NRT_ERR_USAGE;
+    }
+    out->bits = (unsigned)bits + (128 - all);
+    return 0;
+}
+
+bool nrt__cidr_has(const nrt__cidr *cidr, const struct sockaddr_storage *peer) {
+    unsigned char bytes[16];
+    if (!to_v6(peer, bytes)) {
+        return false;
+    }
+    for (unsigned i = 0; i < cidr->bits; i++) {
+        if ((bytes[i / 8] ^ cidr->bytes[i / 8]) >> (7 - i % 8) & 1) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,106 @@
+/* The command line: every command is a table, and the one parser, the help text and (later) shell
+ * completion all read that table. Nothing here knows a particular command. */
+#ifndef NRT__ARGS_H
+#define NRT__ARGS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* What an option's value becomes, at `offset` in the command's options struct. */
+typedef enum nrt__opt_kind {
+    NRT__OPT_FLAG,     /* bool; takes no value */
+    NRT__OPT_STRING,   /* const char *; the last one counts */
+    NRT__OPT_LIST,     /* nrt__arg_list; every one counts, in order */
+    NRT__OPT_DURATION, /* uint32_t, milliseconds */
+    NRT__OPT_SIZE,     /* size_t, bytes */
+    NRT__OPT_NUMBER,   /* unsigned */
+    NRT__OPT_CHOICE,   /* int: which of the words in `value` ("text|json") */
+    NRT__OPT_HELP,     /* prints the help; the parser's own */
+} nrt__opt_kind;
+
+typedef struct nrt__opt {
+    char letter;       /* 0: none */
+    const char *name;  /* without the dashes */
+    const char *value; /* what the help calls the value; NULL for flags */
+    nrt__opt_kind kind;
+    size_t offset;
+    unsigned long min; /* of durations, sizes and numbers; max 0: whatever the type holds */
+    unsigned long max;
+    const char *help;
+} nrt__opt;
+
+/* -h and --help, which every command has. */
+extern const nrt__opt nrt__help_opt;
+
+/* Options that stand together in the help. Offsets of `opts` count from `base`, so that a group can
+ * be shared by embedding its struct. */
+typedef struct nrt__opt_group {
+    const char *title;
+    const nrt__opt *opts;
+    size_t count;
+    size_t base;
+} nrt__opt_group;
+
+/* The values of an NRT__OPT_LIST. Options with the same offset share a list; `opt` tells which one
+ * an item came with. */
+typedef struct nrt__arg {
+    const nrt__opt *opt;
+    const char *value;
+} nrt__arg;
+
+typedef struct nrt__arg_list {
+    nrt__arg *items;
+    size_t count;
+} nrt__arg_list;
+
+/* What is left beside the options. The strings are argv's. */
+typedef struct nrt__operands {
+    const char **items;
+    size_t count;
+} nrt__operands;
+
+typedef struct nrt__command {
+    const char *name;
+    const char *summary;  /* half a sentence */
+    const char *operands; /* "URL"; "" for none */
+    const char *about;    /* paragraphs for the help; blank lines part them */
+    const char *examples; /* lines for the help, printed as they are */
+    const nrt__opt_group *groups;
+    size_t group_count;
+    size_t min_operands;
+    size_t max_operands;
+    size_t options_size; /* of the struct that init fills and the parser writes into */
+    void (*init)(void *options);
+    int (*run)(void *options, const nrt__operands *operands); /* the exit code */
+} nrt__command;
+
+typedef enum nrt__args_outcome {
+    NRT__ARGS_RUN,   /* options and operands are set */
+    NRT__ARGS_HELP,  /* --help was given */
+    NRT__ARGS_ERROR, /* `why` says what is wrong, and what was meant perhaps */
+} nrt__args_outcome;
+
+/* Parses what follows the command's name. `options` has been filled by init. Whatever the outcome,
+ * nrt__args_finish frees what was allocated. Options and operands may be mixed; "--" ends the
+ * options; "-" is an operand. */
+nrt__args_outcome nrt__args_parse(const nrt__command *command, int argc, char *const argv[],
+                                  void *options, nrt__operands *operands, char *why,
+                                  size_t why_size);
+
+void nrt__args_finish(const nrt__command *command, void *options, nrt__operands *operands);
+
+/* Prints the command's help; `program` is the name it was called by. */
+void nrt__args_help(const nrt__command *command, const char *program, FILE *out);
+
+/* Prints `text` wrapped to the stream's width, every line after `indent` blanks; the first line
+ * begins at column `column`. */
+void nrt__args_wrap(FILE *out, const char *text, size_t indent, size_t column);
+
+/* Which of `count` words somebody meant who typed `typed`: close in spelling, or begun by it. NULL
+ * where none is near. */
+const char *nrt__args_suggest(const char *typed, const char *const words[], size_t count);
+
+#endif

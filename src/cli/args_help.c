@@ -1,0 +1,91 @@
+/* The help text, made from the tables that the parser reads: what is documented here is what is
+ * parsed. */
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/term.h"
+
+static void blanks(FILE *out, size_t count) {
+    (void)fprintf(out, "%*s", (int)count, "");
+}
+
+void nrt__args_wrap(FILE *out, const char *text, size_t indent, size_t column) {
+    size_t width = nrt__term_width(out);
+    const char *at = text;
+    bool line_begins = column <= indent;
+    if (line_begins) {
+        blanks(out, indent - column);
+        column = indent;
+    }
+    while (*at) {
+        if (*at == '\n') {
+            (void)fputc('\n', out);
+            at++;
+            if (*at && *at != '\n') {
+                blanks(out, indent);
+            }
+            column = indent;
+            line_begins = true;
+            continue;
+        }
+        if (*at == ' ') {
+            at++;
+            continue;
+        }
+        size_t len = strcspn(at, " \n");
+        if (!line_begins && column + 1 + len > width) {
+            (void)fputc('\n', out);
+            blanks(out, indent);
+            column = indent;
+            line_begins = true;
+        }
+        if (!line_begins) {
+            (void)fputc(' ', out);
+            column++;
+        }
+        (void)fwrite(at, 1, len, out);
+        column += len;
+        at += len;
+        line_begins = false;
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_option(const nrt__opt *opt, const nrt__style *style, FILE *out) {
+    enum { COLUMN = 28 };
+    size_t column = 6 + 2 + strlen(opt->name);
+    if (opt->letter) {
+        (void)fprintf(out, "  %s-%c%s, ", style->bold, opt->letter, style->reset);
+    } else {
+        blanks(out, 6);
+    }
+    (void)fprintf(out, "%s--%s%s", style->bold, opt->name, style->reset);
+    if (opt->value) {
+        (void)fprintf(out, " %s", opt->value);
+        column += 1 + strlen(opt->value);
+    }
+    if (column + 2 > COLUMN) {
+        (void)fputc('\n', out);
+        column = 0;
+    }
+    nrt__args_wrap(out, opt->help, COLUMN, column);
+}
+
+void nrt__args_help(const nrt__command *command, const char *program, FILE *out) {
+    const nrt__style *style = nrt__term_style(out);
+    (void)fprintf(out, "%s %s - %s\n\n", program, command->name, command->summary);
+    (void)fprintf(out, "%sUsage:%s %s %s [OPTION]...%s%s\n\n", style->bold, style->reset, program,
+                  command->name, command->operands[0] ? " " : "", command->operands);
+    nrt__args_wrap(out, command->about, 0, 0);
+    for (size_t g = 0; g < command->group_count; g++) {
+        const nrt__opt_group *group = &command->groups[g];
+        (void)fprintf(out, "\n%s%s:%s\n", style->bold, group->title, style->reset);
+        for (size_t i = 0; i < group->count; i++) {
+            print_option(&group->opts[i], style, out);
+        }
+    }
+    print_option(&nrt__help_opt, style, out);
+    if (command->examples) {
+        (void)fprintf(out, "\n%sExamples:%s\n%s", style->bold, style->reset, command->examples);
+    }
+}

@@ -1,0 +1,12 @@
+/* The commands that main.c knows, in the order of the help. */
+#ifndef NRT__COMMANDS_H
+#define NRT__COMMANDS_H
+
+#include "cli/args.h"
+
+extern const nrt__command nrt__get_command;
+extern const nrt__command nrt__serve_command;
+extern const nrt__command nrt__gateway_command;
+extern const nrt__command nrt__demo_command;
+
+#endif

@@ -1,0 +1,88 @@
+/* What every command that talks to NATS has in common: its options, its connection, its signals. */
+#ifndef NRT__COMMON_H
+#define NRT__COMMON_H
+
+#include <nrt/conn.h>
+
+#include "cli/args.h"
+#include "cli/report.h"
+
+/* Exit codes; where curl has a number for something, it is that one. */
+enum {
+    NRT__EXIT_OK = 0,
+    NRT__EXIT_FAILED = 1,
+    NRT__EXIT_USAGE = 2,
+    NRT__EXIT_HTTP_ERROR = 22,
+    NRT__EXIT_WRITE = 23,
+    NRT__EXIT_READ = 26,
+    NRT__EXIT_REDIRECTS = 47,
+};
+
+typedef struct nrt__common {
+    const char *servers; /* as given: may hold secrets, is never printed */
+    const char *prefix;
+    const char *name;
+    uint32_t timeout_ms;
+    int log_format; /* nrt__report_format */
+    bool verbose;
+    bool no_wait;
+} nrt__common;
+
+enum { NRT__COMMON_OPTS = 7 };
+extern const nrt__opt nrt__common_opts[NRT__COMMON_OPTS];
+
+/* The group for a command whose options struct has an nrt__common called `common`. */
+#define NRT__COMMON_GROUP(options_type)                                                            \
+    { "Connection", nrt__common_opts, NRT__COMMON_OPTS, offsetof(options_type, common) }
+
+/* The defaults, from the environment where that says something. `name` is the connection's. */
+void nrt__common_init(nrt__common *common, const char *name);
+
+/* A connection in the foreground of a program. */
+typedef struct nrt__program nrt__program;
+struct nrt__program {
+    nrt_conn *conn;
+    const nrt__common *common;
+    nrt__report log;
+
+    /* All optional, set after nrt__program_open; called outside of the library's callbacks. */
+    void (*on_first_connect)(nrt__program *program);
+    void (*on_stop)(nrt__program *program); /* the first signal; calls nrt__program_end some time */
+    void *arg;                              /* the command's own */
+
+    bool quiet;     /* says nothing about the connection: the command does */
+    bool connected; /* now */
+    bool was_connected;
+    bool told_first_connect;
+    int signals;       /* signalfd of SIGINT and SIGTERM; -1: none */
+    int signal;        /* the first one; 0: none yet */
+    unsigned attempts; /* that failed since the connection was lost */
+    uint64_t down_since_ms;
+    uint64_t told_ms; /* when a failed attempt was last mentioned */
+    bool ended;
+    int exit_code;
+};
+
+/* Opens the connection and, with `signals`, takes over SIGINT and SIGTERM. `called` begins
+ * messages ("nrt serve"). Returns 0, or the exit code once it has said what is wrong. */
+int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
+                      bool signals);
+
+/* Runs until nrt__program_end; returns the exit code. Not for a program without signals. */
+int nrt__program_run(nrt__program *program);
+
+/* Makes nrt__program_run return. The first call counts. */
+void nrt__program_end(nrt__program *program, int exit_code);
+
+void nrt__program_close(nrt__program *program);
+
+/* True where --no-wait was given and no server has answered an attempt. */
+bool nrt__program_gave_up(const nrt__program *program);
+
+/* The servers for messages: without user, password or token. Returns `out`. */
+const char *nrt__program_servers(const nrt__program *program, char *out, size_t size);
+
+/* Milliseconds of the monotonic clock. */
+uint64_t nrt__program_now_ms(void);
+
+#endif

@@ -1,0 +1,272 @@
+/* `nrt gateway`: HTTP in, NATS out. Listener and routes are the bridge's; this is the program
+ * around them. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/front.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/duration.h"
+#include "core/str.h"
+
+typedef struct gateway_options {
+    nrt__common common;
+    const char *listen;
+    nrt__arg_list routes;
+    bool proxy;
+    nrt__arg_list trusted;
+    size_t max_body;
+    unsigned max_connections;
+} gateway_options;
+
+typedef struct gateway {
+    const gateway_options *options;
+    nrt__routes *routes;
+    const char **trusted;
+    nrt__front *front;
+} gateway;
+
+#define FIELD(name) offsetof(gateway_options, name)
+
+static const nrt__opt gateway_opts[] = {
+    {.letter = 'l',
+     .name = "listen",
+     .value = "[ADDR:]PORT|unix:/PATH",
+     .kind = NRT__OPT_STRING,
+     .offset = FIELD(listen),
+     .help = "where to listen: PORT alone on loopback, :PORT on all addresses; port 0 picks one"},
+    {.letter = 'r',
+     .name = "route",
+     .value = "PATTERN=HOST",
+     .kind = NRT__OPT_LIST,
+     .offset = FIELD(routes),
+     .help = "requests that PATTERN matches go to HOST, a name that ends in .nats; PATTERN is a "
+             "path and what is below it, also after a host: /city, /, www.example.net/city; "
+             "the longest one wins; may be repeated"},
+    {.letter = 'p',
+     .name = "proxy",
+     .kind = NRT__OPT_FLAG,
+     .offset = FIELD(proxy),
+     .help = "be a forward proxy (http_proxy=...) for hosts that end in .nats"},
+    {.name = "trust-forwarded",
+     .value = "CIDR",
+     .kind = NRT__OPT_LIST,
+     .offset = FIELD(trusted),
+     .help = "keep and extend X-Forwarded-* of clients in this network, such as 10.0.0.0/8; "
+             "others' are replaced; may be repeated"},
+    {.name = "max-body",
+     .value = "SIZE",
+     .kind = NRT__OPT_SIZE,
+     .offset = FIELD(max_body),
+     .min = 1,
+     .help = "largest request body, such as 512k; larger: 413; default: what a NATS message takes"},
+    {.name = "max-connections",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = FIELD(max_connections),
+     .min = 1,
+     .max = 1000000,
+     .help = "connections of clients; further ones get 503; default: 10000"},
+};
+
+static void gateway_init(void *arg) {
+    gateway_options *options = arg;
+    nrt__common_init(&options->common, "nrt-gateway");
+}
+
+static void on_request(const nrt__front_record *record, void *arg) {
+    const nrt__program *program = arg;
+    const nrt__report *log = &program->log;
+    json_t *members = NULL;
+    char bytes[32];
+    char duration[40];
+    if (nrt__report_is_json(log)) {
+        members = json_pack(
+            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I}", "peer", nrt__report_string(record->peer),
+            "method", nrt__report_string(record->method), "target",
+            nrt__report_string(record->target), "host", nrt__report_string(record->host), "status",
+            record->status, "error", record->error ? nrt_error_code(record->error) : "", "bytes",
+            (json_int_t)record->bytes, "ms", (json_int_t)record->duration_ms);
+    }
+    nrt_str unread = NRT__STR("(not readable)");
+    bool routed = record->host.len > 0;
+    nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s",
+                      NRT__ARG(record->peer),
+                      NRT__ARG(record->method.len > 0 ? record->method : unread),
+                      NRT__ARG(record->target), routed ? " -> " : "", NRT__ARG(record->host),
+                      record->status, nrt__size_format(record->bytes, bytes, sizeof(bytes)),
+                      nrt__duration_format(record->duration_ms, duration, sizeof(duration)),
+                      record->error ? "; " : "", record->error ? record->detail : "");
+}
+
+/* Opens the listener; called with the first connection to NATS. */
+static void on_first_connect(nrt__program *program) {
+    gateway *state = program->arg;
+    if (program->signal) {
+        return;
+    }
+    const gateway_options *options = state->options;
+    nrt__front_options front_options;
+    nrt__front_options_init(&front_options);
+    front_options.routes = state->routes;
+    front_options.proxy = options->proxy;
+    front_options.trusted = state->trusted;
+    front_options.trusted_count = options->trusted.count;
+    front_options.timeout_ms = options->common.timeout_ms;
+    if (options->max_body > 0) {
+        front_options.max_body = options->max_body;
+    }
+    if (options->max_connections > 0) {
+        front_options.max_connections = options->max_connections;
+    }
+    if (program->log.level >= NRT_LOG_DEBUG) {
+        front_options.on_request = on_request;
+        front_options.on_request_arg = program;
+    }
+    char detail[256] = "";
+    int error = 0;
+    state->front = nrt__front_open(program->conn, options->listen, &front_options, &error, detail,
+                                   sizeof(detail));
+    if (!state->front) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "cannot listen on %s: %s",
+                          options->listen, *detail ? detail : nrt_error_text(error));
+        nrt__program_end(program, error == NRT_ERR_USAGE ? NRT__EXIT_USAGE : NRT__EXIT_FAILED);
+        return;
+    }
+    const char *url = nrt__front_url(state->front);
+    json_t *members = nrt__report_is_json(&program->log) ? json_pack("{s:s}", "url", url) : NULL;
+    nrt__report_event(&program->log, NRT_LOG_INFO, "listening", members, "listening on %s", url);
+}
+
+static void on_conn_drained(nrt_conn *conn, void *arg) {
+    (void)conn;
+    nrt__program_end(arg, NRT__EXIT_OK);
+}
+
+static void on_front_drained(void *arg) {
+    nrt__program *program = arg;
+    if (nrt_conn_drain(program->conn, on_conn_drained, program) != 0) {
+        nrt__program_end(program, NRT__EXIT_OK);
+    }
+}
+
+static void on_stop(nrt__program *program) {
+    gateway *state = program->arg;
+    if (state->front) {
+        nrt__front_drain(state->front, on_front_drained, program);
+    } else {
+        nrt__program_end(program, NRT__EXIT_OK);
+    }
+}
+
+/* A port or a socket's path: checked here because the listener opens late. */
+static bool is_listen(const char *text) {
+    if (strncmp(text, "unix:", 5) == 0) {
+        return text[5] != '\0';
+    }
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    return nrt__str_to_u64(nrt_str_from(colon ? colon + 1 : text), 65535, &port);
+}
+
+static int usage(const nrt__report *log, const char *text) {
+    nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s", text);
+    return NRT__EXIT_USAGE;
+}
+
+/* Checks the options that need no connection; 0, or the exit code once it has said what is wrong.
+ */
+static int prepare(gateway *state, const nrt__report *log) {
+    const gateway_options *options = state->options;
+    if (!options->listen) {
+        return usage(log, "--listen is missing; for example: "
+                          "nrt gateway --listen 9090 --route /city=weather.nats");
+    }
+    if (!is_listen(options->listen)) {
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
+                          "--listen: \"%s\" has no port from 0 to 65535; write 9090, :9090, "
+                          "127.0.0.1:9090 or unix:/PATH",
+                          options->listen);
+        return NRT__EXIT_USAGE;
+    }
+    if (options->routes.count == 0 && !options->proxy) {
+        return usage(log, "nothing to do: give --route or --proxy or both; for example: "
+                          "nrt gateway --listen 9090 --route /city=weather.nats --proxy");
+    }
+    state->routes = nrt__routes_create();
+    state->trusted = calloc(options->trusted.count + 1, sizeof(*state->trusted));
+    if (!state->routes || !state->trusted) {
+        nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "out of memory");
+        return NRT__EXIT_FAILED;
+    }
+    for (size_t i = 0; i < options->trusted.count; i++) {
+        state->trusted[i] = options->trusted.items[i].value;
+    }
+    for (size_t i = 0; i < options->routes.count; i++) {
+        const char *text = options->routes.items[i].value;
+        int error = nrt__routes_add(state->routes, text);
+        if (error != 0) {
+            nrt__report_event(
+                log, NRT_LOG_ERROR, "usage", NULL,
+                "--route: \"%s\" %s; write PATTERN=HOST, such as /city=weather.nats", text,
+                error == NRT_ERR_HOST    ? "leads to no host that ends in .nats"
+                : error == NRT_ERR_USAGE ? "has a pattern that is not valid, or given twice"
+                                         : nrt_error_text(error));
+            return NRT__EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+static int gateway_run(void *arg, const nrt__operands *operands) {
+    gateway state = {.options = arg};
+    nrt__program program = {0};
+    (void)operands;
+    nrt__report log;
+    nrt__report_init(&log, "nrt gateway", (nrt__report_format)state.options->common.log_format,
+                     state.options->common.verbose);
+    int code = prepare(&state, &log);
+    if (code == 0) {
+        code = nrt__program_open(&program, &state.options->common, "nrt gateway", true);
+    }
+    if (code == 0) {
+        program.arg = &state;
+        program.on_first_connect = on_first_connect;
+        program.on_stop = on_stop;
+        code = nrt__program_run(&program);
+        nrt__front_destroy(state.front);
+        nrt__program_close(&program);
+    }
+    free(state.trusted);
+    nrt__routes_destroy(state.routes);
+    return code;
+}
+
+static const nrt__opt_group gateway_groups[] = {
+    {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
+    NRT__COMMON_GROUP(gateway_options),
+};
+
+const nrt__command nrt__gateway_command = {
+    .name = "gateway",
+    .summary = "let plain HTTP clients reach services on NATS",
+    .operands = "",
+    .about = "Listens for HTTP/1.1 and sends each request to a service on NATS: by --route, or as "
+             "a forward proxy with --proxy. The target goes on unchanged, Host becomes the "
+             "service's.\n\n"
+             "CONNECT, HTTP/2 and gRPC are answered with 501: https:// through the proxy needs a "
+             "CONNECT, so use http:// there.\n\n"
+             "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
+             "one ends at once.",
+    .examples = "  nrt gateway --listen 9090 --route /city=weather.nats\n"
+                "  nrt gateway --listen :9090 --proxy\n"
+                "  http_proxy=http://127.0.0.1:9090 curl http://weather.nats/city\n",
+    .groups = gateway_groups,
+    .group_count = sizeof(gateway_groups) / sizeof(gateway_groups[0]),
+    .min_operands = 0,
+    .max_operands = 0,
+    .options_size = sizeof(gateway_options),
+    .init = gateway_init,
+    .run = gateway_run,
+};

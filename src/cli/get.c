@@ -1,0 +1,444 @@
+/* `nrt get`: one request to a service on NATS, with curl's letters. Here are the exchange and
+ * its redirects; get_options.c has the options, get_request.c and get_data.c make what is sent,
+ * get_output.c writes what came. */
+#include "cli/get.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <nrt/client.h>
+
+#include "cli/duration.h"
+#include "core/str.h"
+#include "core/url.h"
+
+/* One run of the command. */
+typedef struct getting {
+    const nrt__get_options *options;
+    nrt__program program;
+    nrt__get_plan plan;
+    nrt__buf body;
+    nrt__buf user;
+    char url[NRT__URL_SIZE];
+    char redirect_url[NRT__URL_SIZE]; /* where the last response would lead; "" */
+    nrt_response *response;
+    nrt__get_output output;
+    nrt__transfer transfer;
+    double started_s;
+    char why[NRT__GET_ERROR_SIZE]; /* what went wrong */
+    char hint[1024];               /* and what to do about it, in lines; "" */
+} getting;
+
+static double now_s(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- before the first request
+ * --------------------------------------------------------------------- */
+
+/* 0, or an exit code with `why` set. */
+static int check_options(getting *get) {
+    const nrt__get_options *options = get->options;
+    bool body = options->data.count > 0 && !options->data_in_query;
+    const char *both = NULL;
+    if (options->head && body) {
+        both = "-I sends no body, -d does: add -G to put the data into the URL";
+    } else if (options->head && options->upload) {
+        both = "-I and -T ask for two different methods";
+    } else if (options->upload && body) {
+        both = "-d and -T both give a body";
+    } else if (options->fail && options->fail_with_body) {
+        both = "-f and --fail-with-body say different things of the body";
+    }
+    if (both) {
+        (void)snprintf(get->why, sizeof(get->why), "%s", both);
+        return NRT__EXIT_USAGE;
+    }
+    return nrt__get_check_fields(options, get->why, sizeof(get->why));
+}
+
+static int prepare(getting *get, const char *typed_url) {
+    const nrt__get_options *options = get->options;
+    nrt_str query = {"", 0};
+    int code = check_options(get);
+    if (code == 0) {
+        code = nrt__get_gather(&options->data, &get->body, get->why, sizeof(get->why));
+    }
+    if (code == 0 && options->data_in_query) {
+        query = nrt__buf_view(&get->body);
+    }
+    if (code == 0) {
+        code = nrt__get_url(typed_url, query, options->upload, get->url, &get->user, get->why,
+                            sizeof(get->why));
+    }
+    if (code == 0 && options->data_in_query) {
+        nrt__buf_clear(&get->body);
+    }
+    if (code == 0 && options->upload) {
+        code = nrt__get_read(options->upload, &get->body, get->why, sizeof(get->why));
+    }
+    if (code != 0) {
+        return code;
+    }
+    nrt__get_plan *plan = &get->plan;
+    plan->options = options;
+    plan->url = get->url;
+    plan->has_body = options->upload || (options->data.count > 0 && !options->data_in_query);
+    plan->body = nrt__buf_view(&get->body);
+    plan->user = options->user ? nrt_str_from(options->user) : nrt__buf_view(&get->user);
+    plan->method = options->method   ? options->method
+                   : options->head   ? "HEAD"
+                   : options->upload ? "PUT"
+                   : plan->has_body  ? "POST"
+                                     : "GET";
+    return 0;
+}
+
+/* ---- what went wrong
+ * ------------------------------------------------------------------------------ */
+
+static void explain(getting *get, const nrt_request *request, int error) {
+    const nrt__common *common = &get->options->common;
+    const char *prefix = common->prefix ? common->prefix : "nrt";
+    nrt_str host = nrt_request_host(request);
+    const char *detail = nrt_conn_error(get->program.conn);
+    char text[256];
+    nrt_conn_info info = {.size = sizeof(info)};
+    char *why = get->why;
+    size_t size = sizeof(get->why);
+    detail = detail && *detail ? detail : nrt_error_text(error);
+    switch (error) {
+    case NRT_ERR_NO_SERVICE:
+        (void)snprintf(why, size, "no service answers for %.*s", NRT__ARG(host));
+        (void)snprintf(get->hint, sizeof(get->hint),
+                       "Is it running, on this NATS, with the prefix \"%s\"?\n"
+                       "This would put an HTTP server there: nrt serve %.*s http://127.0.0.1:8080",
+                       prefix, NRT__ARG(host));
+        break;
+    case NRT_ERR_TIMEOUT:
+        (void)snprintf(why, size, "no answer from %.*s within %s", NRT__ARG(host),
+                       nrt__duration_format(common->timeout_ms, text, sizeof(text)));
+        (void)snprintf(get->hint, sizeof(get->hint), "--timeout sets how long to wait.");
+        break;
+    case NRT_ERR_DISCONNECTED:
+    case NRT_ERR_CONNECT:
+    case NRT_ERR_RESOLVE:
+    case NRT_ERR_AUTH:
+    case NRT_ERR_SERVER:
+        (void)snprintf(why, size, "no connection to NATS at %s: %s",
+                       nrt__program_servers(&get->program, text, sizeof(text)), detail);
+        (void)snprintf(get->hint, sizeof(get->hint),
+                       "Name your server with --server or NATS_URL, or start one: nats-server");
+        break;
+    case NRT_ERR_PERMISSION:
+        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        (void)snprintf(get->hint, sizeof(get->hint),
+                       "This NATS user needs permission to publish to %s.requests.%.*s.*", prefix,
+                       NRT__ARG(host));
+        break;
+    case NRT_ERR_TOO_LARGE:
+        (void)nrt_conn_info_get(get->program.conn, &info);
+        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        (void)snprintf(get->hint, sizeof(get->hint),
+                       "The server's max_payload is %" PRIu64 " bytes.", info.max_payload);
+        break;
+    default:
+        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        break;
+    }
+}
+
+/* Says `why`, on standard error. */
+static void complain(const getting *get) {
+    const nrt__get_options *options = get->options;
+    if (get->why[0] == '\0' || (options->silent && !options->show_error)) {
+        return;
+    }
+    nrt__report report;
+    nrt__report_init(&report, "nrt get", (nrt__report_format)options->common.log_format, false);
+    json_t *members = NULL;
+    if (nrt__report_is_json(&report) && get->hint[0] != '\0') {
+        members = json_object();
+        (void)json_object_set_new(members, "hint", nrt__report_string(nrt_str_from(get->hint)));
+    }
+    nrt__report_event(&report, NRT_LOG_ERROR, "failed", members, "%s", get->why);
+    if (!nrt__report_is_json(&report)) {
+        for (const char *at = get->hint; *at;) {
+            size_t len = strcspn(at, "\n");
+            (void)fprintf(stderr, "  %.*s\n", (int)len, at);
+            at += len + (at[len] == '\n');
+        }
+    }
+}
+
+/* ---- requests
+ * ----------------------------------------------------------------------------------------- */
+
+/* Waits for the connection: as long as an exchange would, or one attempt at each server with
+ * --no-wait. 0 or NRT_ERR_*. */
+static int connect_first(getting *get) {
+    enum { CONNECT_WAIT_MS = 2000 };
+    nrt__program *program = &get->program;
+    uint32_t timeout = program->common->timeout_ms;
+    uint64_t deadline =
+        nrt__program_now_ms() + (timeout < CONNECT_WAIT_MS ? timeout : CONNECT_WAIT_MS);
+    while (!program->was_connected) {
+        uint64_t now = nrt__program_now_ms();
+        if (nrt__program_gave_up(program) || now >= deadline) {
+            return NRT_ERR_DISCONNECTED;
+        }
+        int error = nrt_conn_dispatch(program->conn, (int)(deadline - now));
+        if (error < 0) {
+            return error;
+        }
+    }
+    get->transfer.connect_s = now_s() - get->started_s;
+    nrt_conn_info info = {.size = sizeof(info)};
+    if (program->common->verbose && nrt_conn_info_get(program->conn, &info) == 0) {
+        (void)fprintf(stderr, "* connected to NATS server %s at %s\n", info.server, info.url);
+    }
+    return 0;
+}
+
+/* One request and its response, in get->response. 0, or an exit code with `why` set. */
+static int exchange(getting *get) {
+    int code = 0;
+    nrt_request *request = nrt__get_request(&get->plan, &code, get->why, sizeof(get->why));
+    if (!request) {
+        return code;
+    }
+    nrt_response_destroy(get->response);
+    get->response = NULL;
+    int error = get->program.was_connected ? 0 : connect_first(get);
+    if (error == 0) {
+        if (get->options->common.verbose) {
+            nrt__get_show_request(request);
+        }
+        error = nrt_do(get->program.conn, request, NULL, &get->response);
+    }
+    if (error != 0) {
+        explain(get, request, error);
+        code = NRT__EXIT_FAILED;
+    } else {
+        get->transfer.uploaded = get->plan.has_body ? get->plan.body.len : 0;
+        if (get->options->common.verbose) {
+            nrt__get_show_response(get->response);
+        }
+    }
+    nrt_request_destroy(request);
+    return code;
+}
+
+/* ---- redirects
+ * ------------------------------------------------------------------------------------------ */
+
+/* Resolves the response's Location against the URL it came from; bytes that URLs cannot have are
+ * encoded, as browsers and curl do. Sets get->redirect_url, "" where there is none. 0, or an exit
+ * code with `why` set. */
+static int find_redirect(getting *get) {
+    int status = nrt_response_status(get->response);
+    get->redirect_url[0] = '\0';
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) {
+        return 0;
+    }
+    nrt_str location = nrt_fields_get(nrt_response_fields(get->response), "Location");
+    if (!location.ptr) {
+        return 0;
+    }
+    nrt__buf reference;
+    nrt__buf_init(&reference, NRT__URL_SIZE);
+    for (size_t i = 0; i < location.len; i++) {
+        unsigned char c = (unsigned char)location.ptr[i];
+        if (c > 0x20 && c < 0x7f) {
+            (void)nrt__buf_add(&reference, &c, 1);
+        } else {
+            (void)nrt__buf_printf(&reference, "%%%02X", c);
+        }
+    }
+    int code = 0;
+    bool whole = !reference.failed;
+    if (!whole || nrt__url_resolve(nrt_str_from(get->url), nrt__buf_view(&reference),
+                                   get->redirect_url, sizeof(get->redirect_url)) != 0) {
+        get->redirect_url[0] = '\0';
+        (void)snprintf(get->why, sizeof(get->why),
+                       "the redirect leads to \"%.*s\", which is not an http:// or https:// URL",
+                       NRT__ARG(location));
+        code = NRT__EXIT_FAILED;
+    }
+    nrt__buf_free(&reference);
+    return code;
+}
+
+/* RFC 9110 section 15.4 as curl has it: POST turns into GET on 301, 302 and 303, anything but HEAD
+ * on 303; a method from -X stays, though not its body. */
+static void change_method(getting *get) {
+    nrt__get_plan *plan = &get->plan;
+    int status = nrt_response_status(get->response);
+    bool post = plan->has_body && !get->options->upload;
+    bool keeps = status == 307 || status == 308 || (status != 303 && !post);
+    if (keeps || get->options->head) {
+        return;
+    }
+    plan->has_body = false;
+    plan->body = (nrt_str){"", 0};
+    if (!get->options->method) {
+        plan->method = "GET";
+    }
+}
+
+/* Follows to get->redirect_url. 0, or an exit code with `why` set. */
+static int follow(getting *get) {
+    nrt__url from;
+    nrt__url to;
+    if (get->transfer.redirects >= get->options->max_redirects) {
+        (void)snprintf(get->why, sizeof(get->why), "more than %u redirects; the next one is to %s",
+                       get->options->max_redirects, get->redirect_url);
+        return NRT__EXIT_REDIRECTS;
+    }
+    int error = nrt__url_parse(nrt_str_from(get->url), &from);
+    if (error == 0) {
+        error = nrt__url_parse(nrt_str_from(get->redirect_url), &to);
+    }
+    nrt_request *probe = error == 0 ? nrt_request_create("GET", get->redirect_url, &error) : NULL;
+    nrt_request_destroy(probe);
+    if (error == NRT_ERR_HOST) {
+        (void)snprintf(get->why, sizeof(get->why), "the redirect leads away from NATS, to %s",
+                       get->redirect_url);
+        (void)snprintf(get->hint, sizeof(get->hint), "curl can fetch that.");
+        return NRT__EXIT_FAILED;
+    }
+    if (error != 0) {
+        (void)snprintf(get->why, sizeof(get->why), "the redirect to %s: %s", get->redirect_url,
+                       nrt_error_text(error));
+        return NRT__EXIT_FAILED;
+    }
+    if (!nrt__str_same(from.host, to.host)) {
+        get->plan.other_host = true;
+    }
+    change_method(get);
+    memcpy(get->url, get->redirect_url, strlen(get->redirect_url) + 1);
+    get->redirect_url[0] = '\0';
+    get->transfer.redirects++;
+    get->transfer.redirect_s = now_s() - get->started_s;
+    return 0;
+}
+
+/* The exchange, redirects, and what is printed of it. 0, or an exit code; `why` is set where there
+ * is more to say. */
+static int transfer(getting *get) {
+    const nrt__get_options *options = get->options;
+    bool shows_head = options->include || options->head;
+    for (;;) {
+        int code = exchange(get);
+        if (code != 0) {
+            return code;
+        }
+        nrt_str head = nrt__get_output_head(&get->output, get->response);
+        get->transfer.head_bytes += head.len;
+        code = find_redirect(get);
+        if (code != 0 && !options->follow) {
+            code = 0; /* not followed: its target does not matter */
+        }
+        if (shows_head) {
+            int failed = nrt__get_output_write(&get->output, head, get->why, sizeof(get->why));
+            code = failed ? failed : code;
+        }
+        if (code != 0) {
+            return code;
+        }
+        if (!options->follow || get->redirect_url[0] == '\0') {
+            break;
+        }
+        code = follow(get);
+        if (code != 0) {
+            return code;
+        }
+    }
+    int status = nrt_response_status(get->response);
+    bool failed = status >= 400 && (options->fail || options->fail_with_body);
+    nrt_str body = nrt_response_body(get->response);
+    if (!options->head && !(failed && options->fail)) {
+        int code = nrt__get_output_write(&get->output, body, get->why, sizeof(get->why));
+        if (code != 0) {
+            return code;
+        }
+        get->transfer.downloaded = body.len;
+    }
+    if (failed) {
+        (void)snprintf(get->why, sizeof(get->why), "the status is %d %s", status,
+                       nrt_status_reason(status));
+        return NRT__EXIT_HTTP_ERROR;
+    }
+    return 0;
+}
+
+/* Everything between the options and what --write-out tells. */
+static int run(getting *get, const char *typed_url) {
+    int code = prepare(get, typed_url);
+    if (code != 0) {
+        return code;
+    }
+    /* A wrong URL or field is told without asking for a connection first. */
+    nrt_request *request = nrt__get_request(&get->plan, &code, get->why, sizeof(get->why));
+    nrt_request_destroy(request);
+    if (!request) {
+        return code;
+    }
+    code = nrt__program_open(&get->program, &get->options->common, "nrt get", false);
+    if (code != 0) {
+        return code;
+    }
+    get->program.quiet = true;
+    code = transfer(get);
+    char why[256];
+    int failed = nrt__get_output_finish(&get->output, why, sizeof(why));
+    if (failed && code == 0) {
+        (void)snprintf(get->why, sizeof(get->why), "%s", why);
+        code = failed;
+    }
+    return code;
+}
+
+int nrt__get_run(void *arg, const nrt__operands *operands) {
+    const nrt__get_options *options = arg;
+    const char *typed_url = operands->items[0];
+    getting *get = calloc(1, sizeof(*get));
+    if (!get) {
+        return NRT__EXIT_FAILED;
+    }
+    get->options = options;
+    get->started_s = now_s();
+    nrt__buf_init(&get->body, NRT__UPLOAD_MAX);
+    nrt__buf_init(&get->user, NRT__URL_SIZE);
+    nrt__get_output_init(&get->output, options->output);
+    int code = run(get, typed_url);
+    complain(get);
+    if (options->write_out && code != NRT__EXIT_USAGE) {
+        nrt__transfer *transfer = &get->transfer;
+        transfer->typed_url = typed_url;
+        transfer->url = get->url;
+        transfer->method = get->plan.method ? get->plan.method : "";
+        transfer->output = options->output;
+        transfer->redirect_url = get->redirect_url;
+        transfer->response = get->response;
+        transfer->total_s = now_s() - get->started_s;
+        transfer->exit_code = code;
+        transfer->error = get->why;
+        int failed = nrt__get_write_out(options->write_out, transfer);
+        code = code ? code : failed;
+    }
+    nrt_response_destroy(get->response);
+    if (get->program.common) {
+        nrt__program_close(&get->program);
+    }
+    nrt__buf_free(&get->output.head);
+    nrt__buf_free(&get->user);
+    nrt__buf_free(&get->body);
+    free(get);
+    return code;
+}

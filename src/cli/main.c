@@ -1,0 +1,137 @@
+/* The program `nrt`: finds the command, parses its options, runs it. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nrt/base.h>
+
+#include "cli/commands.h"
+#include "cli/common.h"
+
+static const nrt__command *const commands[] = {
+    &nrt__get_command,
+    &nrt__serve_command,
+    &nrt__gateway_command,
+    &nrt__demo_command,
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const char program[] = "nrt";
+
+static const nrt__command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    const char *names[COMMANDS + 2] = {"help", "version"};
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i + 2] = commands[i]->name;
+    }
+    const char *near = nrt__args_suggest(name, names, COMMANDS + 2);
+    if (near) {
+        (void)fprintf(stderr, "%s: unknown command \"%s\"; did you mean \"%s %s\"?\n", program,
+                      name, program, near);
+    } else {
+        (void)fprintf(stderr, "%s: unknown command \"%s\"; \"%s help\" lists them\n", program, name,
+                      program);
+    }
+    return NRT__EXIT_USAGE;
+}
+
+static void print_overview(FILE *out) {
+    const nrt__style *style = nrt__term_style(out);
+    (void)fprintf(out,
+                  "%s - HTTP over NATS\n\n"
+                  "%sUsage:%s %s COMMAND [OPTION]... [ARGUMENT]...\n\n"
+                  "%sCommands:%s\n",
+                  program, style->bold, style->reset, program, style->bold, style->reset);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        (void)fprintf(out, "  %s%-10s%s %s\n", style->bold, commands[i]->name, style->reset,
+                      commands[i]->summary);
+    }
+    (void)fprintf(out,
+                  "  %shelp%s       explain a command: %s help get\n"
+                  "  %sversion%s    print the version\n\n"
+                  "New here? Try: %s demo\n",
+                  style->bold, style->reset, program, style->bold, style->reset, program);
+}
+
+/* What was printed must have arrived: "nrt help >/dev/full" is an error. */
+static int flushed(void) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fprintf(stderr, "%s: cannot write to standard output: %s\n", program,
+                      strerror(errno));
+        return NRT__EXIT_WRITE;
+    }
+    return NRT__EXIT_OK;
+}
+
+static int help(int argc, char *const argv[]) {
+    if (argc == 0) {
+        print_overview(stdout);
+        return flushed();
+    }
+    const nrt__command *command = find_command(argv[0]);
+    if (!command) {
+        return unknown_command(argv[0]);
+    }
+    nrt__args_help(command, program, stdout);
+    return flushed();
+}
+
+static int run(const nrt__command *command, int argc, char *const argv[]) {
+    void *options = calloc(1, command->options_size);
+    if (!options) {
+        (void)fprintf(stderr, "%s: out of memory\n", program);
+        return NRT__EXIT_FAILED;
+    }
+    command->init(options);
+    nrt__operands operands;
+    char why[512];
+    int code = NRT__EXIT_USAGE;
+    switch (nrt__args_parse(command, argc, argv, options, &operands, why, sizeof(why))) {
+    case NRT__ARGS_RUN:
+        code = command->run(options, &operands);
+        break;
+    case NRT__ARGS_HELP:
+        nrt__args_help(command, program, stdout);
+        code = flushed();
+        break;
+    case NRT__ARGS_ERROR:
+        (void)fprintf(stderr, "%s %s: %s\nSee \"%s %s --help\".\n", program, command->name, why,
+                      program, command->name);
+        break;
+    }
+    nrt__args_finish(command, options, &operands);
+    free(options);
+    return code;
+}
+
+int main(int argc, char *argv[]) {
+    /* A reader that goes away is an error of a write, told and turned into an exit code. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_overview(stderr);
+        return NRT__EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc - 2, argv + 2);
+    }
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        (void)printf("%s %s\n", program, nrt_version());
+        return flushed();
+    }
+    const nrt__command *command = find_command(name);
+    if (!command) {
+        return unknown_command(name);
+    }
+    return run(command, argc - 2, argv + 2);
+}

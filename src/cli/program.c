@@ -1,0 +1,285 @@
+/* A connection in the foreground of a program: what it says about it, and how signals end it. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/common.h"
+#include "cli/duration.h"
+
+/* Failed attempts are mentioned at first, and then no more often than this. */
+enum { TELL_EVERY_MS = 5000 };
+
+static size_t count_servers(const char *servers) {
+    size_t count = 1;
+    for (const char *at = servers ? servers : ""; *at; at++) {
+        count += *at == ',';
+    }
+    return count;
+}
+
+bool nrt__program_gave_up(const nrt__program *program) {
+    return program->common->no_wait && !program->was_connected &&
+           program->attempts >= count_servers(program->common->servers);
+}
+
+const char *nrt__program_servers(const nrt__program *program, char *out, size_t size) {
+    const char *servers = program->common->servers;
+    if (!servers) {
+        servers = "nats://127.0.0.1:4222";
+    }
+    size_t len = 0;
+    out[0] = '\0';
+    while (*servers && len + 1 < size) {
+        size_t end = strcspn(servers, ",");
+        const char *host = servers;
+        const char *scheme_end = strstr(servers, "://");
+        size_t scheme = 0;
+        if (scheme_end && scheme_end < servers + end) {
+            scheme = (size_t)(scheme_end - servers) + 3;
+            host = servers + scheme;
+        }
+        for (const char *at = host; at < servers + end; at++) {
+            if (*at == '@') {
+                host = at + 1;
+            }
+        }
+        int written = snprintf(out + len, size - len, "%s%.*s%.*s", len > 0 ? ", " : "",
+                               (int)scheme, servers, (int)(servers + end - host), host);
+        len += written > 0 ? (size_t)written : 0;
+        servers += end + (servers[end] == ',');
+    }
+    return out;
+}
+
+static void tell_connected(nrt__program *program) {
+    nrt_conn_info info = {.size = sizeof(info)};
+    if (nrt_conn_info_get(program->conn, &info) != 0) {
+        return;
+    }
+    json_t *members = NULL;
+    if (nrt__report_is_json(&program->log)) {
+        members = json_pack("{s:s, s:s, s:s, s:I}", "server", info.server, "cluster", info.cluster,
+                            "url", info.url, "client", (json_int_t)info.client_id);
+    }
+    char took[40];
+    bool again = program->was_connected;
+    nrt__report_event(&program->log, again || program->attempts > 0 ? NRT_LOG_INFO : NRT_LOG_DEBUG,
+                      "connected", members, "%s NATS server %s at %s%s%s",
+                      again ? "connected again to" : "connected to", info.server, info.url,
+                      again ? ", after " : "",
+                      again ? nrt__duration_format(nrt__program_now_ms() - program->down_since_ms,
+                                                   took, sizeof(took))
+                            : "");
+}
+
+static void tell_failed(nrt__program *program, int error, const char *detail) {
+    uint64_t now = nrt__program_now_ms();
+    bool first = program->attempts == 1;
+    if (!first && now - program->told_ms < TELL_EVERY_MS) {
+        return;
+    }
+    program->told_ms = now;
+    char servers[256];
+    char took[40];
+    json_t *members = NULL;
+    if (nrt__report_is_json(&program->log)) {
+        members = json_pack("{s:s, s:s}", "error", nrt_error_code(error), "detail", detail);
+    }
+    nrt__program_servers(program, servers, sizeof(servers));
+    if (first) {
+        nrt__report_event(&program->log, NRT_LOG_WARN, "connect-failed", members,
+                          "no connection to NATS at %s: %s; trying until there is one", servers,
+                          *detail ? detail : nrt_error_text(error));
+    } else {
+        nrt__report_event(&program->log, NRT_LOG_WARN, "connect-failed", members,
+                          "no connection to NATS at %s for %s: %s; still trying", servers,
+                          nrt__duration_format(now - program->down_since_ms, took, sizeof(took)),
+                          *detail ? detail : nrt_error_text(error));
+    }
+}
+
+static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char *detail,
+                     void *arg) {
+    nrt__program *program = arg;
+    (void)conn;
+    switch (event) {
+    case NRT_CONN_CONNECTED:
+        if (!program->quiet) {
+            tell_connected(program);
+        }
+        program->connected = true;
+        program->was_connected = true;
+        program->attempts = 0;
+        break;
+    case NRT_CONN_DISCONNECTED:
+        program->connected = false;
+        program->down_since_ms = nrt__program_now_ms();
+        if (!program->quiet && !program->signal) {
+            json_t *members =
+                nrt__report_is_json(&program->log)
+                    ? json_pack("{s:s, s:s}", "error", nrt_error_code(error), "detail", detail)
+                    : NULL;
+            nrt__report_event(&program->log, NRT_LOG_WARN, "disconnected", members,
+                              "lost the connection to NATS: %s; connecting again",
+                              *detail ? detail : nrt_error_text(error));
+        }
+        break;
+    case NRT_CONN_FAILED:
+        program->attempts++;
+        if (nrt__program_gave_up(program)) {
+            if (!program->quiet) {
+                char servers[256];
+                nrt__report_event(&program->log, NRT_LOG_ERROR, "connect-failed", NULL,
+                                  "no connection to NATS at %s: %s (--no-wait: not trying on)",
+                                  nrt__program_servers(program, servers, sizeof(servers)),
+                                  *detail ? detail : nrt_error_text(error));
+            }
+            nrt__program_end(program, NRT__EXIT_FAILED);
+        } else if (!program->quiet) {
+            tell_failed(program, error, detail);
+        }
+        break;
+    }
+}
+
+static int take_signals(nrt__program *program) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+        return -1;
+    }
+    program->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    return program->signals < 0 ? -1 : 0;
+}
+
+int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
+                      bool signals) {
+    *program =
+        (nrt__program){.common = common, .signals = -1, .down_since_ms = nrt__program_now_ms()};
+    nrt__report_init(&program->log, called, (nrt__report_format)common->log_format,
+                     common->verbose);
+    /* Before the connection: threads that a library starts must have these signals blocked. */
+    if (signals && take_signals(program) != 0) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
+                          "cannot watch for signals: %s", strerror(errno));
+        return NRT__EXIT_FAILED;
+    }
+    nrt_options options;
+    nrt_options_init(&options);
+    if (common->servers) {
+        options.servers = common->servers;
+    }
+    if (common->prefix) {
+        options.prefix = common->prefix;
+    }
+    options.name = common->name;
+    options.timeout_ms = common->timeout_ms;
+    options.log = nrt__report_library;
+    options.log_arg = &program->log;
+    /* What the library has to say at level INFO, on_event says already. */
+    options.log_level = common->verbose ? NRT_LOG_DEBUG : NRT_LOG_WARN;
+    options.on_event = on_event;
+    options.on_event_arg = program;
+    int error = 0;
+    program->conn = nrt_conn_open(&options, &error);
+    if (program->conn) {
+        return 0;
+    }
+    bool usage = true;
+    char servers[256];
+    nrt__program_servers(program, servers, sizeof(servers));
+    switch (error) {
+    case NRT_ERR_URL:
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL,
+                          "%s: \"%s\" is not a NATS server; write nats://HOST:PORT",
+                          common->servers == getenv("NATS_URL") ? "NATS_URL" : "--server", servers);
+        break;
+    case NRT_ERR_HOST:
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL,
+                          "%s: \"%s\" cannot begin a subject; write letters, digits, - and _",
+                          common->prefix == getenv("NATS_PREFIX") ? "NATS_PREFIX" : "--prefix",
+                          common->prefix ? common->prefix : "");
+        break;
+    default:
+        usage = false;
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
+                          "cannot make a connection to NATS: %s", nrt_error_text(error));
+        break;
+    }
+    nrt__program_close(program);
+    return usage ? NRT__EXIT_USAGE : NRT__EXIT_FAILED;
+}
+
+void nrt__program_end(nrt__program *program, int exit_code) {
+    if (!program->ended) {
+        program->ended = true;
+        program->exit_code = exit_code;
+    }
+}
+
+void nrt__program_close(nrt__program *program) {
+    nrt_conn_destroy(program->conn);
+    program->conn = NULL;
+    if (program->signals >= 0) {
+        (void)close(program->signals);
+        program->signals = -1;
+    }
+}
+
+static void on_signal(nrt__program *program) {
+    struct signalfd_siginfo info;
+    while (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        int number = (int)info.ssi_signo;
+        if (program->signal) {
+            _exit(128 + number);
+        }
+        program->signal = number;
+        nrt__report_event(&program->log, NRT_LOG_INFO, "stopping", NULL,
+                          "stopping: finishing what is in flight; a second signal ends at once");
+        if (program->on_stop) {
+            program->on_stop(program);
+        } else {
+            nrt__program_end(program, NRT__EXIT_OK);
+        }
+    }
+}
+
+int nrt__program_run(nrt__program *program) {
+    struct pollfd watched[] = {
+        {.fd = nrt_conn_fd(program->conn), .events = POLLIN},
+        {.fd = program->signals, .events = POLLIN},
+    };
+    int error = watched[0].fd < 0 ? watched[0].fd : 0;
+    while (!program->ended && error >= 0) {
+        error = nrt_conn_dispatch(program->conn, 0);
+        if (program->was_connected && !program->told_first_connect) {
+            program->told_first_connect = true;
+            if (program->on_first_connect) {
+                program->on_first_connect(program);
+            }
+            continue; /* what that began may be due already */
+        }
+        if (program->ended || error < 0) {
+            break;
+        }
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) {
+            error = NRT_ERR_SYSTEM;
+            break;
+        }
+        if (watched[1].revents) {
+            on_signal(program);
+        }
+    }
+    if (error < 0) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "the event loop failed: %s",
+                          nrt_error_text(error));
+        return NRT__EXIT_FAILED;
+    }
+    return program->exit_code;
+}

@@ -1,0 +1,204 @@
+/* `nrt serve`: the sidecar. HTTP servers that exist already appear on NATS, unchanged. */
+#include <stdlib.h>
+
+#include <nrt/service.h>
+
+#include "bridge/origin.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "core/str.h"
+
+typedef struct serve_options {
+    nrt__common common;
+    unsigned max_in_flight;
+} serve_options;
+
+/* One HOST TARGET pair. */
+typedef struct served {
+    nrt__program *program;
+    const char *host;
+    const char *target;
+    nrt__origin *origin;
+    nrt_service *service;
+    bool was_ready;
+} served;
+
+static const nrt__opt serve_opts[] = {
+    {.name = "max-in-flight",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = offsetof(serve_options, max_in_flight),
+     .min = 1,
+     .max = 1000000,
+     .help = "requests per service that may be under way; further ones get 503 with Retry-After; "
+             "default: 1024"},
+};
+
+static void serve_init(void *arg) {
+    serve_options *options = arg;
+    nrt__common_init(&options->common, "nrt-serve");
+    options->max_in_flight = 1024;
+}
+
+static void on_ready(nrt_service *service, int error, const char *detail, void *arg) {
+    served *one = arg;
+    const nrt__report *log = &one->program->log;
+    nrt_str subject = nrt_service_subject(service);
+    nrt_str host = nrt_service_host(service);
+    json_t *members = NULL;
+    if (nrt__report_is_json(log)) {
+        members = json_pack("{s:o, s:o, s:s, s:s}", "host", nrt__report_string(host), "subject",
+                            nrt__report_string(subject), "queue", "nrt", "target", one->target);
+    }
+    if (error == 0) {
+        /* Once, for people and programs that wait for it; after a reconnect that line tells. */
+        nrt__report_event(log, one->was_ready ? NRT_LOG_DEBUG : NRT_LOG_INFO, "serving", members,
+                          "serving %.*s on %.*s (queue nrt) -> %s", NRT__ARG(host),
+                          NRT__ARG(subject), one->target);
+        one->was_ready = true;
+        return;
+    }
+    nrt__report_event(log, NRT_LOG_ERROR, "not-serving", members, "cannot serve %.*s: %s%s%.*s",
+                      NRT__ARG(host), *detail ? detail : nrt_error_text(error),
+                      error == NRT_ERR_PERMISSION ? "; allow this NATS user to subscribe to " : "",
+                      error == NRT_ERR_PERMISSION ? (int)subject.len : 0, subject.ptr);
+    if (!one->was_ready) {
+        nrt__program_end(one->program, NRT__EXIT_FAILED);
+    }
+}
+
+static void on_request(nrt_exchange *exchange, void *arg) {
+    served *one = arg;
+    const nrt__report *log = &one->program->log;
+    if (log->level >= NRT_LOG_DEBUG) {
+        const nrt_request *request = nrt_exchange_request(exchange);
+        nrt_str method = nrt_request_method(request);
+        nrt_str target = nrt_request_target(request);
+        const char *id = nrt_exchange_id_text(exchange);
+        json_t *members = NULL;
+        if (nrt__report_is_json(log)) {
+            members = json_pack("{s:s, s:o, s:o, s:s, s:I}", "host", one->host, "method",
+                                nrt__report_string(method), "target", nrt__report_string(target),
+                                "id", id, "bytes", (json_int_t)nrt_request_body(request).len);
+        }
+        nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s http://%s%.*s (%s)",
+                          NRT__ARG(method), one->host, NRT__ARG(target), id);
+    }
+    nrt__origin_handle(exchange, one->origin);
+}
+
+static void on_drained(nrt_conn *conn, void *arg) {
+    (void)conn;
+    nrt__program_end(arg, NRT__EXIT_OK);
+}
+
+static void on_stop(nrt__program *program) {
+    if (nrt_conn_drain(program->conn, on_drained, program) != 0) {
+        nrt__program_end(program, NRT__EXIT_OK);
+    }
+}
+
+/* 0, or the exit code once it has said what is wrong. */
+static int serve_one(served *one, const serve_options *options) {
+    const nrt__report *log = &one->program->log;
+    char detail[256] = "";
+    int error = 0;
+    nrt__origin_options origin_options;
+    nrt__origin_options_init(&origin_options);
+    origin_options.timeout_ms = options->common.timeout_ms;
+    one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
+                                   sizeof(detail));
+    if (!one->origin) {
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
+                          "target \"%s\": %s; write http://HOST:PORT or unix:/PATH", one->target,
+                          *detail ? detail : nrt_error_text(error));
+        return NRT__EXIT_USAGE;
+    }
+    nrt_service_options service_options;
+    nrt_service_options_init(&service_options);
+    service_options.max_in_flight = options->max_in_flight;
+    service_options.on_ready = on_ready;
+    service_options.on_ready_arg = one;
+    error =
+        nrt_serve(one->program->conn, one->host, on_request, one, &service_options, &one->service);
+    switch (error) {
+    case 0:
+        return 0;
+    case NRT_ERR_HOST:
+        nrt__report_event(
+            log, NRT_LOG_ERROR, "usage", NULL,
+            "\"%s\" is not a host that can be served: write a name that ends in .nats, "
+            "such as weather.nats",
+            one->host);
+        return NRT__EXIT_USAGE;
+    case NRT_ERR_USAGE:
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s is given twice", one->host);
+        return NRT__EXIT_USAGE;
+    default:
+        nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "cannot serve %s: %s", one->host,
+                          nrt_error_text(error));
+        return NRT__EXIT_FAILED;
+    }
+}
+
+static int serve_run(void *arg, const nrt__operands *operands) {
+    const serve_options *options = arg;
+    nrt__program program;
+    int code = nrt__program_open(&program, &options->common, "nrt serve", true);
+    if (code != 0) {
+        return code;
+    }
+    program.on_stop = on_stop;
+    size_t count = operands->count / 2;
+    served *all = calloc(count, sizeof(*all));
+    if (!all) {
+        nrt__program_close(&program);
+        return NRT__EXIT_FAILED;
+    }
+    if (operands->count % 2 != 0) {
+        nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL,
+                          "%s has no TARGET: write nrt serve HOST TARGET [HOST TARGET]...",
+                          operands->items[operands->count - 1]);
+        code = NRT__EXIT_USAGE;
+    }
+    for (size_t i = 0; i < count && code == 0; i++) {
+        all[i].program = &program;
+        all[i].host = operands->items[2 * i];
+        all[i].target = operands->items[2 * i + 1];
+        code = serve_one(&all[i], options);
+    }
+    if (code == 0) {
+        code = nrt__program_run(&program);
+    }
+    for (size_t i = count; i > 0; i--) {
+        nrt__origin_destroy(all[i - 1].origin);
+    }
+    nrt__program_close(&program);
+    free(all);
+    return code;
+}
+
+static const nrt__opt_group serve_groups[] = {
+    {"Options", serve_opts, sizeof(serve_opts) / sizeof(serve_opts[0]), 0},
+    NRT__COMMON_GROUP(serve_options),
+};
+
+const nrt__command nrt__serve_command = {
+    .name = "serve",
+    .summary = "put HTTP servers that exist already on NATS, unchanged (sidecar)",
+    .operands = "HOST TARGET [HOST TARGET]...",
+    .about = "Requests that come over NATS for HOST, a name that ends in .nats, go to the HTTP "
+             "server at TARGET, which is http://HOST:PORT[/BASE] or unix:/PATH; its responses go "
+             "back. Several processes that serve the same HOST share its requests.\n\n"
+             "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
+             "one ends at once.",
+    .examples = "  nrt serve weather.nats http://127.0.0.1:8080\n"
+                "  nrt serve a.nats http://127.0.0.1:8001/base b.nats unix:/run/b.sock\n",
+    .groups = serve_groups,
+    .group_count = sizeof(serve_groups) / sizeof(serve_groups[0]),
+    .min_operands = 2,
+    .max_operands = 2000,
+    .options_size = sizeof(serve_options),
+    .init = serve_init,
+    .run = serve_run,
+};

@@ -1,0 +1,41 @@
+/* The client half of exchanges: requests out, each with a reply subject of its own; replies, refusals and deadlines in. */
+#ifndef NRT__CLIENT_H
+#define NRT__CLIENT_H
+
+#include <nrt/client.h>
+
+#include "core/h1_reader.h"
+#include "core/session.h"
+
+typedef struct nrt__client nrt__client;
+
+typedef struct nrt__client_options {
+    nrt_str prefix; /* checked; must outlive the client */
+    nrt__h1_limits limits;
+    uint32_t timeout_ms;      /* to the response, where a send does not say */
+    uint32_t connect_wait_ms; /* how long a request waits for a connection */
+    size_t max_exchanges;
+    size_t max_waiting; /* bytes of requests that wait for a connection */
+} nrt__client_options;
+
+nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
+                                const nrt__client_options *options);
+
+/* Exchanges that are left get NRT_ERR_CANCELED. */
+void nrt__client_destroy(nrt__client *client);
+
+/* As nrt_send; `timeout_ms` 0 is the default. Hop-by-hop and NRT-* fields of `request` are not sent. `request` is only read, but its
+ * framing is settled. */
+int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                     nrt_result_fn fn, void *arg, nrt_exchange_id *id);
+
+int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);
+
+/* What happens to the session. `reason` is why there is no connection, in words. */
+void nrt__client_ready(nrt__client *client);
+void nrt__client_disconnected(nrt__client *client, const char *reason);
+void nrt__client_denied(nrt__client *client, nrt_str subject);
+
+size_t nrt__client_in_flight(const nrt__client *client);
+
+#endif

@@ -1,0 +1,34 @@
+/* What the engine needs from outside and must not fetch by itself: the time, random bytes, a place for log lines. One per
+ * connection (or per simulation), filled in by whoever drives the engine. */
+#ifndef NRT__ENV_H
+#define NRT__ENV_H
+
+#include <nrt/options.h>
+
+typedef struct nrt__env {
+    int64_t now_ms; /* monotonic; set before every call into the engine */
+    char date[32];  /* the wall clock's second as an HTTP date (RFC 9110 section 5.6.7), for Date */
+    /* Fills `bytes` with unpredictable ones; 0 or NRT_ERR_SYSTEM. */
+    int (*random)(void *arg, void *bytes, size_t len);
+    void *random_arg;
+    nrt_log_fn log;
+    void *log_arg;
+    nrt_log_level log_level;
+    unsigned char random_pool[1024]; /* so that not every token costs a call */
+    size_t random_left;
+} nrt__env;
+
+/* False where nobody would see the line: then nothing need be formatted. */
+static inline bool nrt__log_on(const nrt__env *env, nrt_log_level level) {
+    return env->log && level <= env->log_level;
+}
+
+void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...) NRT_PRINTF(3, 4);
+
+/* `len` characters of [0-9A-Za-z_-], 6 random bits each. 0 or NRT_ERR_SYSTEM. */
+int nrt__random_text(nrt__env *env, char *out, size_t len);
+
+/* A number in [0, bound). Not for secrets: for jitter. */
+uint32_t nrt__random_below(nrt__env *env, uint32_t bound);
+
+#endif

@@ -1,0 +1,150 @@
+/* One exchange as its handler sees it, and the response as it goes out. */
+#include <stdio.h>
+
+#include "core/h1_writer.h"
+#include "core/problem.h"
+#include "core/services_private.h"
+#include "core/str.h"
+
+const nrt_request *nrt_exchange_request(const nrt_exchange *exchange) {
+    return &exchange->request;
+}
+
+const char *nrt_exchange_id_text(const nrt_exchange *exchange) {
+    return exchange->id;
+}
+
+int nrt_exchange_set_status(nrt_exchange *exchange, int status) {
+    if (status < 200 || status > 599) {
+        return NRT_ERR_USAGE;
+    }
+    exchange->response.message.status = status;
+    exchange->response.message.reason = (nrt_str){NULL, 0};
+    return 0;
+}
+
+nrt_fields *nrt_exchange_fields(nrt_exchange *exchange) {
+    return &exchange->response.message.fields;
+}
+
+int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes) {
+    if (exchange->failed < 0) {
+        return exchange->failed;
+    }
+    if (!nrt__buf_put(&exchange->body, bytes)) {
+        bool full = nrt__buf_len(&exchange->body) + bytes.len > exchange->max_body;
+        exchange->failed = full ? NRT_ERR_RESPONSE_TOO_LARGE : NRT_ERR_MEMORY;
+    }
+    return exchange->failed;
+}
+
+void nrt_exchange_defer(nrt_exchange *exchange) {
+    exchange->deferred = true;
+}
+
+int nrt_exchange_reply(nrt_exchange *exchange, int status, const char *type, nrt_str body) {
+    int error = nrt_exchange_set_status(exchange, status);
+    if (error == 0 && type) {
+        error = nrt_fields_set(nrt_exchange_fields(exchange), NRT__STR("Content-Type"),
+                               nrt_str_from(type));
+    }
+    return error < 0 ? error : nrt_exchange_write(exchange, body);
+}
+
+void nrt__exchange_problem(nrt_exchange *exchange, int status, const char *code,
+                           const char *detail) {
+    nrt__message problem;
+    nrt__message *response = &exchange->response.message;
+    nrt__message_init(&problem, false);
+    exchange->failed = 0;
+    nrt__buf_clear(&exchange->body);
+    /* Without memory for the explanation the status alone must do. */
+    response->fields.count = 0;
+    response->trailers.count = 0;
+    response->status = status;
+    response->reason = (nrt_str){NULL, 0};
+    exchange->body.max = SIZE_MAX / 2;
+    if (nrt__problem_write(&problem, status, code, detail) == 0) {
+        for (size_t i = 0; i < problem.fields.count; i++) {
+            /* Names and values are static, or codes from the error table. */
+            nrt__fields_append(&response->fields, problem.fields.list[i].name,
+                               problem.fields.list[i].value);
+        }
+        nrt__buf_put(&exchange->body, problem.body);
+    }
+    exchange->body.max = exchange->max_body;
+    exchange->is_problem = code != NULL;
+    nrt__message_free(&problem);
+}
+
+int nrt_exchange_problem(nrt_exchange *exchange, int status, const char *detail) {
+    if (status < 400 || status > 599) {
+        return NRT_ERR_USAGE;
+    }
+    nrt__exchange_problem(exchange, status, NULL, detail);
+    return 0;
+}
+
+/* Our own fields: who answered, and when. */
+static nrt_str write_extra(nrt__services *services, const nrt_exchange *exchange) {
+    nrt__buf *out = &services->extra;
+    const nrt_fields *fields = &exchange->response.message.fields;
+    nrt__buf_clear(out);
+    if (services->env->date[0] && !nrt__fields_find(fields, NRT__DATE, NULL)) {
+        nrt__buf_lit(out, "Date: ");
+        nrt__buf_put(out, nrt_str_from(services->env->date));
+        nrt__buf_lit(out, "\r\n");
+    }
+    nrt__buf_lit(out, "NRT-ID: ");
+    nrt__buf_put(out, nrt_str_from(exchange->id));
+    nrt__buf_lit(out, "\r\n");
+    nrt__buf_put(out, nrt__buf_view(&services->identity));
+    return nrt__buf_view(out);
+}
+
+static int publish(nrt__services *services, nrt_exchange *exchange) {
+    nrt__message *response = &exchange->response.message;
+    nrt_str parts[2];
+    response->body = nrt__buf_view(&exchange->body);
+    nrt__buf_clear(&services->scratch);
+    unsigned skip = exchange->is_problem ? 0 : NRT__FIELD_NRT;
+    if (!nrt__h1_write_parts(&services->scratch, response, skip, write_extra(services, exchange),
+                             exchange->to_head, parts)) {
+        return NRT_ERR_MEMORY;
+    }
+    return nrt__session_publish(services->session, exchange->reply, (nrt_str){NULL, 0}, parts, 2);
+}
+
+static void respond(nrt__services *services, nrt_exchange *exchange) {
+    if (exchange->failed < 0) {
+        int error = exchange->failed;
+        nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
+                              nrt_error_text(error));
+    }
+    int error = publish(services, exchange);
+    if (error == NRT_ERR_TOO_LARGE) {
+        error = NRT_ERR_RESPONSE_TOO_LARGE;
+        nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
+                              nrt_error_text(error));
+        error = publish(services, exchange);
+    }
+    if (error < 0) {
+        nrt__log(services->env, NRT_LOG_WARN, "%.*s: response %s is lost: %s",
+                 NRT__ARG(exchange->service->host), exchange->id, nrt_error_text(error));
+    }
+}
+
+void nrt__exchange_finish(nrt_exchange *exchange) {
+    nrt_service *service = exchange->service;
+    if (!service) { /* its connection is gone */
+        nrt__exchange_drop(exchange);
+        return;
+    }
+    nrt__services *services = service->services;
+    if (exchange->reply.ptr) {
+        respond(services, exchange);
+    }
+    service->in_flight--;
+    nrt__exchange_release(services, exchange);
+    nrt__service_check_stopped(service);
+}

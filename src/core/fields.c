@@ -1,0 +1,266 @@
+/* Fields: the list, and the table of those that mean something to us. */
+#include "core/fields.h"
+
+#include <nrt/error.h>
+
+#include "core/str.h"
+
+#define F_HOP NRT__FIELD_HOP
+#define F_FRAMING NRT__FIELD_FRAMING
+#define F_KEEP NRT__FIELD_KEEP
+#define F_ONE NRT__FIELD_SINGLETON
+#define F_NOT NRT__FIELD_NO_TRAILER
+
+typedef struct field_entry {
+    const char *name;
+    uint8_t len;
+    uint8_t id;
+    uint8_t flags;
+} field_entry;
+
+#define ENTRY(name, id, flags) {(name), sizeof(name) - 1, (id), (flags)}
+
+/* Sorted by length, so that most names are told from all of these by their length alone. */
+static const field_entry field_table[] = {
+    ENTRY("te", NRT__TE, F_HOP | F_NOT),
+    ENTRY("via", NRT__VIA, F_KEEP),
+    ENTRY("age", NRT__LISTED, F_NOT),
+    ENTRY("host", NRT__HOST, F_KEEP | F_ONE | F_NOT),
+    ENTRY("date", NRT__DATE, F_KEEP | F_NOT),
+    ENTRY("vary", NRT__LISTED, F_NOT),
+    ENTRY("range", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("expect", NRT__EXPECT, F_NOT),
+    ENTRY("cookie", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("pragma", NRT__LISTED, F_NOT),
+    ENTRY("expires", NRT__LISTED, F_NOT),
+    ENTRY("trailer", NRT__TRAILER, F_HOP | F_NOT),
+    ENTRY("upgrade", NRT__UPGRADE, F_HOP | F_NOT),
+    ENTRY("location", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("if-match", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("if-range", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("forwarded", NRT__FORWARDED, F_KEEP | F_NOT),
+    ENTRY("connection", NRT__CONNECTION, F_HOP | F_NOT),
+    ENTRY("keep-alive", NRT__LISTED, F_HOP | F_NOT),
+    ENTRY("set-cookie", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("retry-after", NRT__LISTED, F_NOT),
+    ENTRY("content-type", NRT__CONTENT_TYPE, F_KEEP | F_NOT),
+    ENTRY("max-forwards", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("content-range", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("authorization", NRT__LISTED, F_KEEP | F_ONE | F_NOT),
+    ENTRY("cache-control", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("if-none-match", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("http2-settings", NRT__LISTED, F_HOP | F_NOT),
+    ENTRY("content-length", NRT__CONTENT_LENGTH, F_FRAMING | F_KEEP | F_NOT),
+    ENTRY("x-forwarded-for", NRT__X_FORWARDED_FOR, F_KEEP | F_NOT),
+    ENTRY("x-forwarded-host", NRT__X_FORWARDED_HOST, F_KEEP | F_NOT),
+    ENTRY("content-encoding", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("proxy-connection", NRT__LISTED, F_HOP | F_NOT),
+    ENTRY("www-authenticate", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("if-modified-since", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("x-forwarded-proto", NRT__X_FORWARDED_PROTO, F_KEEP | F_NOT),
+    ENTRY("transfer-encoding", NRT__TRANSFER_ENCODING, F_HOP | F_FRAMING | F_KEEP | F_NOT),
+    ENTRY("proxy-authenticate", NRT__LISTED, F_HOP | F_NOT),
+    ENTRY("if-unmodified-since", NRT__LISTED, F_KEEP | F_NOT),
+    ENTRY("proxy-authorization", NRT__LISTED, F_HOP | F_NOT),
+    ENTRY("proxy-authentication-info", NRT__LISTED, F_HOP | F_NOT),
+};
+
+void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
+    *id = NRT__OTHER;
+    *flags = 0;
+    if (name.len >= 4 && nrt__str_same((nrt_str){name.ptr, 4}, NRT__STR("nrt-"))) {
+        *flags = NRT__FIELD_NRT | NRT__FIELD_NO_TRAILER;
+        return;
+    }
+    for (size_t i = 0; i < sizeof(field_table) / sizeof(field_table[0]); i++) {
+        const field_entry *entry = &field_table[i];
+        if (entry->len < name.len) {
+            continue;
+        }
+        if (entry->len > name.len) {
+            return;
+        }
+        if (nrt__str_same(name, (nrt_str){entry->name, entry->len})) {
+            *id = entry->id;
+            *flags = entry->flags;
+            return;
+        }
+    }
+}
+
+nrt__field *nrt__fields_append(nrt_fields *fields, nrt_str name, nrt_str value) {
+    if (fields->count == fields->size) {
+        size_t size = fields->size ? fields->size * 2 : 16;
+        nrt__field *list = nrt__arena_get(fields->arena, size * sizeof(*list));
+        if (!list) {
+            return NULL;
+        }
+        if (fields->count > 0) {
+            memcpy(list, fields->list, fields->count * sizeof(*list));
+        }
+        fields->list = list;
+        fields->size = size;
+    }
+    nrt__field *field = &fields->list[fields->count++];
+    field->name = name;
+    field->value = value;
+    nrt__field_look_up(name, &field->id, &field->flags);
+    return field;
+}
+
+nrt__field *nrt__fields_find(const nrt_fields *fields, nrt__field_id id, const nrt__field *from) {
+    size_t i = from ? (size_t)(from - fields->list) + 1 : 0;
+    for (; i < fields->count; i++) {
+        if (fields->list[i].id == id) {
+            return &fields->list[i];
+        }
+    }
+    return NULL;
+}
+
+nrt_str nrt__fields_value(const nrt_fields *fields, nrt__field_id id) {
+    const nrt__field *field = nrt__fields_find(fields, id, NULL);
+    return field ? field->value : (nrt_str){NULL, 0};
+}
+
+bool nrt__fields_list_has(const nrt_fields *fields, nrt__field_id id, nrt_str element) {
+    const nrt__field *field = NULL;
+    while ((field = nrt__fields_find(fields, id, field))) {
+        nrt_str list = field->value;
+        nrt_str one;
+        while (nrt__str_next(&list, &one)) {
+            if (nrt__str_same(one, element)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void nrt__fields_drop(nrt_fields *fields, unsigned flags) {
+    size_t kept = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!(fields->list[i].flags & flags)) {
+            if (kept != i) {
+                fields->list[kept] = fields->list[i];
+            }
+            kept++;
+        }
+    }
+    fields->count = kept;
+}
+
+void nrt__fields_drop_id(nrt_fields *fields, nrt__field_id id) {
+    size_t kept = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->list[i].id != id) {
+            fields->list[kept++] = fields->list[i];
+        }
+    }
+    fields->count = kept;
+}
+
+void nrt__fields_strip_hop(nrt_fields *fields) {
+    const nrt__field *connection = NULL;
+    while ((connection = nrt__fields_find(fields, NRT__CONNECTION, connection))) {
+        nrt_str list = connection->value;
+        nrt_str name;
+        while (nrt__str_next(&list, &name)) {
+            for (size_t i = 0; i < fields->count; i++) {
+                nrt__field *field = &fields->list[i];
+                if (!(field->flags & NRT__FIELD_KEEP) && nrt__str_same(field->name, name)) {
+                    field->flags |= NRT__FIELD_HOP;
+                }
+            }
+        }
+    }
+    nrt__fields_drop(fields, NRT__FIELD_HOP);
+}
+
+/* ---- public ---- */
+
+size_t nrt_fields_count(const nrt_fields *fields) {
+    return fields ? fields->count : 0;
+}
+
+int nrt_fields_at(const nrt_fields *fields, size_t index, nrt_str *name, nrt_str *value) {
+    if (!fields || index >= fields->count) {
+        return NRT_ERR_USAGE;
+    }
+    if (name) {
+        *name = fields->list[index].name;
+    }
+    if (value) {
+        *value = fields->list[index].value;
+    }
+    return 0;
+}
+
+nrt_str nrt_fields_get(const nrt_fields *fields, const char *name) {
+    nrt_str wanted = nrt_str_from(name);
+    for (size_t i = 0; fields && i < fields->count; i++) {
+        if (nrt__str_same(fields->list[i].name, wanted)) {
+            return fields->list[i].value;
+        }
+    }
+    return (nrt_str){NULL, 0};
+}
+
+int nrt_fields_add(nrt_fields *fields, nrt_str name, nrt_str value) {
+    if (!fields) {
+        return NRT_ERR_USAGE;
+    }
+    if (!nrt__is_token(name) || !nrt__is_field_value(value)) {
+        return NRT_ERR_FIELD;
+    }
+    nrt_str own_name = nrt__arena_copy(fields->arena, name);
+    nrt_str own_value = nrt__arena_copy(fields->arena, value);
+    if (!own_name.ptr || !own_value.ptr || !nrt__fields_append(fields, own_name, own_value)) {
+        return NRT_ERR_MEMORY;
+    }
+    return 0;
+}
+
+int nrt_fields_set(nrt_fields *fields, nrt_str name, nrt_str value) {
+    if (!fields) {
+        return NRT_ERR_USAGE;
+    }
+    size_t before = fields->count;
+    int error = nrt_fields_add(fields, name, value);
+    if (error < 0) {
+        return error;
+    }
+    /* The new one is last; the older ones of that name go, and it takes the place of the first. */
+    nrt__field added = fields->list[before];
+    size_t kept = 0;
+    bool placed = false;
+    for (size_t i = 0; i < before; i++) {
+        if (!nrt__str_same(fields->list[i].name, added.name)) {
+            fields->list[kept++] = fields->list[i];
+        } else if (!placed) {
+            fields->list[kept++] = added;
+            placed = true;
+        }
+    }
+    if (!placed) {
+        fields->list[kept++] = added;
+    }
+    fields->count = kept;
+    return 0;
+}
+
+size_t nrt_fields_remove(nrt_fields *fields, const char *name) {
+    nrt_str wanted = nrt_str_from(name);
+    size_t kept = 0;
+    if (!fields) {
+        return 0;
+    }
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!nrt__str_same(fields->list[i].name, wanted)) {
+            fields->list[kept++] = fields->list[i];
+        }
+    }
+    size_t removed = fields->count - kept;
+    fields->count = kept;
+    return removed;
+}

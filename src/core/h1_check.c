@@ -1,0 +1,146 @@
+/* What must hold for the fields of a head together: framing that has one meaning only (RFC 9112 section 6), one valid
+ * Host, nothing that llhttp lets through. */
+#include "core/h1_reader.h"
+
+#include "core/str.h"
+#include "core/url.h"
+
+enum { NOMINATIONS_MAX = 100 };
+
+static int check_fields(nrt__h1_reader *reader) {
+    const nrt_fields *fields = &reader->message->fields;
+    for (size_t i = 0; i < fields->count; i++) {
+        const nrt__field *field = &fields->list[i];
+        if (!nrt__is_token(field->name)) {
+            return nrt__h1_malformed(reader, "a field name is not a token");
+        }
+        if (!nrt__is_field_value(field->value)) {
+            return nrt__h1_malformed(reader, "a field value holds a control character");
+        }
+        if (field->flags & NRT__FIELD_SINGLETON) {
+            for (size_t j = i + 1; j < fields->count; j++) {
+                if (nrt__str_same(field->name, fields->list[j].name)) {
+                    return nrt__h1_malformed(reader, "a field that must be single is repeated");
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_framing(nrt__h1_reader *reader) {
+    nrt__message *message = reader->message;
+    const nrt_fields *fields = &message->fields;
+    const nrt__field *coding = nrt__fields_find(fields, NRT__TRANSFER_ENCODING, NULL);
+    const nrt__field *length = nrt__fields_find(fields, NRT__CONTENT_LENGTH, NULL);
+    if (coding) {
+        if (length) {
+            return nrt__h1_malformed(reader, "both Transfer-Encoding and Content-Length");
+        }
+        if (nrt__fields_find(fields, NRT__TRANSFER_ENCODING, coding)) {
+            return nrt__h1_malformed(reader, "more than one Transfer-Encoding");
+        }
+        if (message->minor == 0) {
+            return nrt__h1_malformed(reader, "Transfer-Encoding in HTTP/1.0");
+        }
+        if (!nrt__str_same(coding->value, NRT__STR("chunked"))) {
+            if (!message->is_request) {
+                return nrt__h1_malformed(reader, "a transfer coding other than chunked");
+            }
+            return nrt__h1_fail(reader, NRT_ERR_UNSUPPORTED, "a transfer coding but chunked");
+        }
+    }
+    if (length) {
+        if (nrt__fields_find(fields, NRT__CONTENT_LENGTH, length)) {
+            return nrt__h1_malformed(reader, "more than one Content-Length");
+        }
+        if (!nrt__str_to_u64(length->value, INT64_MAX, &message->length)) {
+            return nrt__h1_malformed(reader, "Content-Length is not a number");
+        }
+        message->has_length = true;
+    }
+    bool bodyless = !message->is_request && ((reader->flags & NRT__H1_TO_HEAD) ||
+                                             nrt__status_is_bodyless(message->status));
+    if (bodyless) {
+        message->framing = NRT__FRAMING_NONE;
+        if (coding && nrt__status_is_bodyless(message->status) && message->status != 304) {
+            return nrt__h1_malformed(reader, "Transfer-Encoding where no body can be");
+        }
+    } else if (coding) {
+        message->framing = NRT__FRAMING_CHUNKED;
+    } else if (length) {
+        message->framing = NRT__FRAMING_LENGTH;
+    } else if (!message->is_request) {
+        message->framing = NRT__FRAMING_CLOSE;
+        reader->to_close = true;
+    }
+    if (bodyless) {
+        reader->complete = true; /* llhttp takes a Content-Length on a 204 or 304 at its word */
+    }
+    return 0;
+}
+
+static int check_host(nrt__h1_reader *reader) {
+    nrt__message *message = reader->message;
+    const nrt__field *host = nrt__fields_find(&message->fields, NRT__HOST, NULL);
+    nrt_str name = {NULL, 0};
+    nrt_str port = {NULL, 0};
+    nrt__url url;
+    if (host && !nrt__authority_split(host->value, &name, &port)) {
+        return nrt__h1_malformed(reader, "Host is not valid");
+    }
+    if (!host && message->minor > 0) {
+        return nrt__h1_malformed(reader, "Host is missing");
+    }
+    /* RFC 9112 section 3.2.2: the target's authority is what counts. Where Host says something else, someone on the way may
+     * have read it the other way. */
+    if (message->target.ptr[0] != '/' && nrt__url_parse(message->target, &url) == 0) {
+        if (host && !nrt__str_same(url.host, name)) {
+            return nrt__h1_malformed(reader, "Host is not the target's authority");
+        }
+        name = url.host;
+    }
+    message->host = name;
+    return 0;
+}
+
+static void read_keep_alive(nrt__message *message) {
+    const nrt_fields *fields = &message->fields;
+    bool close = nrt__fields_list_has(fields, NRT__CONNECTION, NRT__STR("close"));
+    if (message->minor > 0) {
+        message->keep_alive = !close;
+    } else {
+        message->keep_alive =
+            !close && nrt__fields_list_has(fields, NRT__CONNECTION, NRT__STR("keep-alive"));
+    }
+}
+
+static int check_connection(nrt__h1_reader *reader) {
+    const nrt__field *field = NULL;
+    size_t count = 0;
+    while ((field = nrt__fields_find(&reader->message->fields, NRT__CONNECTION, field))) {
+        nrt_str list = field->value;
+        nrt_str name;
+        while (nrt__str_next(&list, &name)) {
+            if (!nrt__is_token(name) || ++count > NOMINATIONS_MAX) {
+                return nrt__h1_malformed(reader, "Connection is not a short list of names");
+            }
+        }
+    }
+    return 0;
+}
+
+int nrt__h1_check_head(nrt__h1_reader *reader) {
+    int error = check_fields(reader);
+    if (error == 0) {
+        error = check_framing(reader);
+    }
+    if (error == 0) {
+        error = check_connection(reader);
+    }
+    if (error == 0 && reader->message->is_request) {
+        error = check_host(reader);
+    }
+    read_keep_alive(reader->message);
+    return error;
+}

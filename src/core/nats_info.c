@@ -1,0 +1,83 @@
+/* INFO and CONNECT. */
+#include "core/nats_info.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "core/str.h"
+
+/* Copies a string member that fits and can stand in an HTTP field; "" otherwise. */
+static void copy_text(const json_t *object, const char *key, char *out, size_t size) {
+    const char *text = json_string_value(json_object_get(object, key));
+    out[0] = '\0';
+    if (text && strlen(text) < size && nrt__is_field_value(nrt_str_from(text))) {
+        memcpy(out, text, strlen(text) + 1);
+    }
+}
+
+static uint64_t number(const json_t *object, const char *key) {
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static bool truth(const json_t *object, const char *key) {
+    return json_is_true(json_object_get(object, key));
+}
+
+int nrt__nats_info_read(nrt__nats_info *info, nrt_str json) {
+    memset(info, 0, sizeof(*info));
+    json_error_t error;
+    json_t *object = json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
+    if (!object) {
+        return json_error_code(&error) == json_error_out_of_memory ? NRT_ERR_MEMORY
+                                                                    : NRT_ERR_SERVER;
+    }
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return NRT_ERR_SERVER;
+    }
+    copy_text(object, "server_name", info->server_name, sizeof(info->server_name));
+    copy_text(object, "cluster", info->cluster, sizeof(info->cluster));
+    copy_text(object, "version", info->version, sizeof(info->version));
+    copy_text(object, "nonce", info->nonce, sizeof(info->nonce));
+    info->client_id = number(object, "client_id");
+    info->max_payload = number(object, "max_payload");
+    info->headers = truth(object, "headers");
+    info->auth_required = truth(object, "auth_required");
+    info->tls_required = truth(object, "tls_required");
+    info->lame_duck = truth(object, "ldm");
+    const json_t *urls = json_object_get(object, "connect_urls");
+    for (size_t i = 0; i < json_array_size(urls) && info->url_count < NRT__NATS_URLS_MAX; i++) {
+        const char *url = json_string_value(json_array_get(urls, i));
+        if (url && strlen(url) < sizeof(info->urls[0]) && nrt__is_visible(nrt_str_from(url))) {
+            memcpy(info->urls[info->url_count++], url, strlen(url) + 1);
+        }
+    }
+    json_decref(object);
+    return 0;
+}
+
+static bool put(json_t *object, const char *key, const char *value) {
+    return !value || json_object_set_new(object, key, json_string(value)) == 0;
+}
+
+bool nrt__nats_connect_write(nrt__buf *out, const nrt__nats_login *login) {
+    json_t *object = json_pack("{s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:i}", "verbose", 0, "pedantic",
+                               0, "headers", 1, "no_responders", 1, "echo", 1, "lang", "c", "version",
+                               nrt_version(), "protocol", 1);
+    bool fine = object && put(object, "name", login->name) && put(object, "user", login->user) &&
+                put(object, "pass", login->password) && put(object, "auth_token", login->token);
+    char *text = fine ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    fine = text && nrt__buf_lit(out, "CONNECT ") && nrt__buf_put(out, nrt_str_from(text)) &&
+           nrt__buf_lit(out, "\r\n");
+    if (text) {
+        /* It may hold a password. */
+        volatile char *wipe = text;
+        while (*wipe) {
+            *wipe++ = '\0';
+        }
+    }
+    free(text);
+    json_decref(object);
+    return fine;
+}

@@ -1,0 +1,39 @@
+/* What a NATS server says of itself, and what we say to it: the JSON of INFO and CONNECT. */
+#ifndef NRT__NATS_INFO_H
+#define NRT__NATS_INFO_H
+
+#include "core/buf.h"
+#include <nrt/error.h>
+
+enum { NRT__NATS_NAME_MAX = 255, NRT__NATS_URLS_MAX = 64 };
+
+typedef struct nrt__nats_info {
+    char server_name[NRT__NATS_NAME_MAX + 1];
+    char cluster[NRT__NATS_NAME_MAX + 1]; /* "" where it is not clustered */
+    char version[64];
+    char nonce[256]; /* to be signed with an nkey; "" where none is asked for */
+    uint64_t client_id;
+    uint64_t max_payload;
+    bool headers;
+    bool auth_required;
+    bool tls_required;
+    bool lame_duck;
+    size_t url_count; /* connect_urls: "host:port" of other servers */
+    char urls[NRT__NATS_URLS_MAX][272];
+} nrt__nats_info;
+
+/* Fills in `info` from INFO's JSON. Names that could not stand in an HTTP field come out empty. NRT_ERR_SERVER, NRT_ERR_MEMORY. */
+int nrt__nats_info_read(nrt__nats_info *info, nrt_str json);
+
+/* What CONNECT needs. Strings may be NULL. */
+typedef struct nrt__nats_login {
+    const char *name;
+    const char *user;
+    const char *password;
+    const char *token;
+} nrt__nats_login;
+
+/* Appends `CONNECT {…}` CRLF. */
+bool nrt__nats_connect_write(nrt__buf *out, const nrt__nats_login *login);
+
+#endif

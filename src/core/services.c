@@ -1,0 +1,396 @@
+/* The service half of exchanges: what arrives, and who may see it. Responses are in exchange.c. */
+#include "core/services.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/h1_whole.h"
+#include "core/services_private.h"
+#include "core/str.h"
+#include "core/subject.h"
+#include "core/url.h"
+
+enum {
+    POOL_MAX = 256,
+    ARENA_ROOM = 16 << 20, /* for what handlers add: fields, copies */
+};
+
+static const char QUEUE[] = "nrt";
+
+nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
+                                    const nrt__services_options *options, nrt__run_fn run,
+                                    void *run_arg) {
+    nrt__services *services = calloc(1, sizeof(*services));
+    if (!services) {
+        return NULL;
+    }
+    services->env = env;
+    services->session = session;
+    services->options = *options;
+    services->run = run;
+    services->run_arg = run_arg;
+    services->in_flight.next = services->in_flight.prev = &services->in_flight;
+    nrt__h1_reader_init(&services->reader, &options->limits);
+    nrt__buf_init(&services->scratch, SIZE_MAX / 2);
+    nrt__buf_init(&services->extra, 4096);
+    nrt__buf_init(&services->identity, 2048);
+    if (nrt__random_text(env, services->id_prefix, sizeof(services->id_prefix)) < 0) {
+        nrt__services_destroy(services);
+        return NULL;
+    }
+    return services;
+}
+
+static void exchange_free(nrt_exchange *exchange) {
+    nrt__message_free(&exchange->request.message);
+    nrt__message_free(&exchange->response.message);
+    nrt__buf_free(&exchange->body);
+    free(exchange);
+}
+
+void nrt__services_cut(nrt__services *services) {
+    nrt_exchange *head = &services->in_flight;
+    while (head->next != head) {
+        nrt_exchange *exchange = head->next;
+        head->next = exchange->next;
+        exchange->next->prev = head;
+        exchange->next = exchange->prev = NULL;
+        exchange->service = NULL;
+    }
+}
+
+void nrt__services_destroy(nrt__services *services) {
+    if (!services) {
+        return;
+    }
+    nrt__services_cut(services);
+    while (services->first) {
+        nrt_service *service = services->first;
+        services->first = service->next;
+        nrt__session_sub_destroy(services->session, service->sub);
+        free(service);
+    }
+    while (services->pool) {
+        nrt_exchange *exchange = services->pool;
+        services->pool = exchange->next;
+        exchange_free(exchange);
+    }
+    nrt__h1_reader_free(&services->reader);
+    nrt__buf_free(&services->scratch);
+    nrt__buf_free(&services->extra);
+    nrt__buf_free(&services->identity);
+    free(services);
+}
+
+nrt_service *nrt__services_first(nrt__services *services) {
+    return services->first;
+}
+
+size_t nrt__services_in_flight(const nrt__services *services) {
+    return services->count;
+}
+
+/* ---- the fields that say who answered ---- */
+
+void nrt__services_ready(nrt__services *services) {
+    const nrt__nats_info *info = nrt__session_info(services->session);
+    nrt__buf *out = &services->identity;
+    nrt__buf_clear(out);
+    nrt__buf_lit(out, "NRT-Connected-Server: ");
+    nrt__buf_put(out, nrt_str_from(info->server_name));
+    nrt__buf_lit(out, "\r\nNRT-Client: ");
+    nrt__buf_u64(out, info->client_id);
+    nrt__buf_lit(out, "\r\n");
+    if (info->cluster[0]) {
+        nrt__buf_lit(out, "NRT-Connected-Cluster: ");
+        nrt__buf_put(out, nrt_str_from(info->cluster));
+        nrt__buf_lit(out, "\r\n");
+    }
+}
+
+/* A random prefix and a count: unique, and says nothing about reply tokens. */
+static void write_id(nrt__services *services, char out[24]) {
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    size_t len = sizeof(services->id_prefix);
+    uint64_t count = services->id_count++;
+    memcpy(out, services->id_prefix, len);
+    for (size_t i = 23; i-- > len;) {
+        out[i] = digits[count % 62];
+        count /= 62;
+    }
+    out[23] = '\0';
+}
+
+/* ---- exchanges ---- */
+
+static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *msg) {
+    nrt__services *services = service->services;
+    nrt_exchange *exchange = services->pool;
+    if (exchange) {
+        services->pool = exchange->next;
+        services->pooled--;
+    } else {
+        exchange = calloc(1, sizeof(*exchange));
+        if (!exchange) {
+            return NULL;
+        }
+        nrt__message_init(&exchange->request.message, true);
+        nrt__message_init(&exchange->response.message, false);
+        nrt__buf_init(&exchange->body, 0);
+    }
+    nrt_exchange *head = &services->in_flight;
+    exchange->prev = head->prev;
+    exchange->next = head;
+    head->prev->next = exchange;
+    head->prev = exchange;
+    services->count++;
+    service->in_flight++;
+    exchange->service = service;
+    exchange->handler = service->handler;
+    exchange->arg = service->arg;
+    exchange->owner = service->owner;
+    exchange->failed = 0;
+    exchange->deferred = exchange->to_head = exchange->is_problem = false;
+    atomic_store_explicit(&exchange->ends, NRT__EXCHANGE_ENDS, memory_order_relaxed);
+    exchange->max_body = nrt__session_info(services->session)->max_payload;
+    exchange->body.max = exchange->max_body;
+    exchange->response.message.status = 200;
+    write_id(services, exchange->id);
+    /* The payload will be copied into it: the exchange may outlive the input buffer. */
+    nrt__arena *arena = &exchange->response.message.arena;
+    arena->limit = msg->payload.len + ARENA_ROOM;
+    exchange->reply = nrt__arena_copy(arena, msg->reply);
+    return exchange;
+}
+
+void nrt__exchange_release(nrt__services *services, nrt_exchange *exchange) {
+    exchange->prev->next = exchange->next;
+    exchange->next->prev = exchange->prev;
+    services->count--;
+    if (services->pooled >= POOL_MAX) {
+        exchange_free(exchange);
+        return;
+    }
+    nrt__message_reset(&exchange->request.message);
+    nrt__message_reset(&exchange->response.message);
+    nrt__buf_shrink(&exchange->body, 16 * 1024);
+    exchange->next = services->pool;
+    services->pool = exchange;
+    services->pooled++;
+}
+
+void nrt__exchange_drop(nrt_exchange *exchange) {
+    exchange_free(exchange);
+}
+
+/* Absolute-form says the same as origin-form with Host, which is what handlers and origins expect. */
+static int settle_target(nrt__message *request) {
+    nrt__url url;
+    if (nrt__str_equal(request->method, NRT__STR("CONNECT"))) {
+        return NRT_ERR_UNSUPPORTED;
+    }
+    if (request->target.ptr[0] == '/' || request->target.ptr[0] == '*') {
+        return 0;
+    }
+    int error = nrt__url_parse(request->target, &url);
+    if (error < 0) {
+        return NRT_ERR_BAD_REQUEST;
+    }
+    if (url.path.len > 0) {
+        request->target = (nrt_str){url.path.ptr, url.path.len + url.query.len};
+        return 0;
+    }
+    char *target = nrt__arena_get(&request->arena, url.query.len + 1);
+    if (!target) {
+        return NRT_ERR_MEMORY;
+    }
+    target[0] = '/';
+    if (url.query.len > 0) {
+        memcpy(target + 1, url.query.ptr, url.query.len);
+    }
+    request->target = (nrt_str){target, url.query.len + 1};
+    return 0;
+}
+
+/* Everything that must hold before a handler sees the request; PROTOCOL's table, in its order. */
+static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_msg *msg,
+                 const char **detail) {
+    nrt__services *services = service->services;
+    nrt__message *request = &exchange->request.message;
+    if (msg->oversized) {
+        *detail = "the request is larger than this service takes in";
+        return NRT_ERR_TOO_LARGE;
+    }
+    /* The arena of the request is reset by the reader: the copy lies in the response's. */
+    nrt_str payload = nrt__arena_copy(&exchange->response.message.arena, msg->payload);
+    if (!payload.ptr || !exchange->reply.ptr) {
+        return NRT_ERR_MEMORY;
+    }
+    int error = nrt__h1_read_whole(&services->reader, request, NRT__H1_REQUEST, payload);
+    *detail = services->reader.reason;
+    if (error < 0) {
+        return error;
+    }
+    exchange->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
+    *detail = NULL;
+    if (!nrt__method_is_token(request->method, nrt__subject_last(msg->subject))) {
+        return NRT_ERR_MISMATCH;
+    }
+    error = nrt__method_check(request->method);
+    if (error < 0) {
+        return error;
+    }
+    if (!request->host.ptr) {
+        *detail = "Host is missing";
+        return NRT_ERR_BAD_REQUEST;
+    }
+    if (!nrt__str_same(request->host, service->host)) {
+        return NRT_ERR_MISDIRECTED;
+    }
+    request->host = service->host;
+    error = settle_target(request);
+    if (error < 0) {
+        return error;
+    }
+    if (service->in_flight > service->options.max_in_flight) {
+        return NRT_ERR_REFUSED;
+    }
+    nrt__fields_drop_id(&request->fields, NRT__EXPECT); /* its content is here already */
+    nrt__fields_strip_hop(&request->fields);
+    nrt__fields_drop(&request->fields, NRT__FIELD_NRT);
+    return 0;
+}
+
+static void on_request(const nrt__nats_msg *msg, void *arg) {
+    nrt_service *service = arg;
+    nrt__services *services = service->services;
+    const char *detail = NULL;
+    if (!nrt__reply_is_safe(msg->reply)) {
+        /* Nobody to answer, or someone who wants our answer to hit a third party: nothing is done. */
+        nrt__log(services->env, NRT_LOG_WARN,
+                 "%.*s: a request without a proper reply subject was dropped",
+                 NRT__ARG(service->host));
+        return;
+    }
+    nrt_exchange *exchange = exchange_take(service, msg);
+    if (!exchange) {
+        nrt__log(services->env, NRT_LOG_ERROR, "%.*s: out of memory, a request was dropped",
+                 NRT__ARG(service->host));
+        return;
+    }
+    int error = check(service, exchange, msg, &detail);
+    if (error == 0) {
+        services->run(exchange, services->run_arg);
+        return;
+    }
+    nrt__log(services->env, NRT_LOG_DEBUG, "%.*s: request refused: %s", NRT__ARG(service->host),
+             detail ? detail : nrt_error_text(error));
+    nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
+                          detail ? detail : nrt_error_text(error));
+    nrt__exchange_finish(exchange);
+}
+
+/* ---- services ---- */
+
+static void on_sub_state(int error, void *arg) {
+    nrt_service *service = arg;
+    if (service->leaving) {
+        return;
+    }
+    char detail[NRT__SUBJECT_MAX + 96] = "";
+    if (error < 0) {
+        snprintf(detail, sizeof(detail),
+                 "NATS permissions do not allow subscribing to %.*s in queue group nrt",
+                 NRT__ARG(service->subject));
+        nrt__log(service->services->env, NRT_LOG_ERROR, "%s", detail);
+    }
+    if (service->options.on_ready) {
+        service->options.on_ready(service, error, detail, service->options.on_ready_arg);
+    }
+}
+
+int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn handler, void *arg,
+                      const nrt_service_options *options, nrt_service **out) {
+    char canonical[NRT__HOST_MAX + 1];
+    int error = nrt__host_canonical(nrt_str_from(host), canonical);
+    if (error < 0) {
+        return error;
+    }
+    nrt_str name = nrt_str_from(canonical);
+    for (const nrt_service *other = services->first; other; other = other->next) {
+        if (!other->leaving && nrt__str_equal(other->host, name)) {
+            return NRT_ERR_USAGE;
+        }
+    }
+    nrt__buf subject;
+    nrt__buf_init(&subject, NRT__SUBJECT_MAX);
+    nrt_service *service = NULL;
+    if (nrt__subject_service(&subject, services->options.prefix, name)) {
+        nrt_str view = nrt__buf_view(&subject);
+        service = calloc(1, sizeof(*service) + name.len + view.len + 2);
+        if (service) {
+            memcpy(service->text, canonical, name.len + 1);
+            memcpy(service->text + name.len + 1, view.ptr, view.len);
+            service->host = (nrt_str){service->text, name.len};
+            service->subject = (nrt_str){service->text + name.len + 1, view.len};
+        }
+    }
+    nrt__buf_free(&subject);
+    if (!service) {
+        return NRT_ERR_MEMORY;
+    }
+    service->services = services;
+    service->handler = handler;
+    service->arg = arg;
+    service->options = *options;
+    service->sub = nrt__session_subscribe(services->session, service->subject, nrt_str_from(QUEUE),
+                                          on_request, on_sub_state, service);
+    if (!service->sub) {
+        free(service);
+        return NRT_ERR_MEMORY;
+    }
+    service->next = services->first;
+    services->first = service;
+    *out = service;
+    return 0;
+}
+
+void nrt__service_check_stopped(nrt_service *service) {
+    if (!service->leaving || !service->fenced || service->in_flight > 0) {
+        return;
+    }
+    nrt__services *services = service->services;
+    nrt_service **at = &services->first;
+    while (*at != service) {
+        at = &(*at)->next;
+    }
+    *at = service->next;
+    nrt__session_sub_destroy(services->session, service->sub);
+    if (service->on_stopped) {
+        service->on_stopped(service, service->on_stopped_arg);
+    }
+    free(service);
+}
+
+/* All that the server had sent before it read our UNSUB is here now. */
+static void on_fence(int error, void *arg) {
+    nrt_service *service = arg;
+    (void)error; /* without a session nothing more can come either */
+    service->fenced = true;
+    nrt__service_check_stopped(service);
+}
+
+void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), void *arg) {
+    nrt__session *session = service->services->session;
+    if (service->leaving) {
+        return;
+    }
+    service->leaving = true;
+    service->on_stopped = fn;
+    service->on_stopped_arg = arg;
+    nrt__session_unsubscribe(session, service->sub);
+    if (nrt__session_flush(session, on_fence, service) < 0) {
+        service->fenced = true;
+        nrt__service_check_stopped(service);
+    }
+}

@@ -1,0 +1,102 @@
+/* The service half of exchanges: requests in, checked before anyone sees them; responses out. All services of one
+ * connection share one of these. Threads are not known here: whoever drives it decides where handlers run. */
+#ifndef NRT__SERVICES_H
+#define NRT__SERVICES_H
+
+#include <nrt/service.h>
+#include <stdatomic.h>
+
+#include "core/h1_reader.h"
+#include "core/session.h"
+
+typedef struct nrt__services nrt__services;
+
+typedef struct nrt__services_options {
+    nrt_str prefix; /* checked; must outlive the services */
+    nrt__h1_limits limits;
+} nrt__services_options;
+
+/* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the return
+ * stands for where it was not deferred). */
+enum { NRT__EXCHANGE_ENDS = 2 };
+
+struct nrt_exchange {
+    nrt_exchange *next; /* the pool, or the ring of those in flight */
+    nrt_exchange *prev;
+    nrt_service *service; /* on the connection's thread only; NULL once the connection is gone */
+    nrt_handler_fn handler;
+    void *arg;
+    nrt_request request;
+    nrt_response response;
+    nrt__buf body;
+    nrt_str reply;   /* the reply subject, in request's arena */
+    size_t max_body; /* what fits one message now */
+    int failed;      /* an error that replaces the response: NRT_ERR_* */
+    atomic_int ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
+    bool deferred;
+    bool to_head;
+    bool is_problem; /* ours: it carries NRT-Error */
+    char id[24]; /* NRT-ID */
+    void *owner; /* lib's: where the end is reported */
+    nrt_exchange *queued; /* lib's: the next one in a queue between threads */
+};
+
+struct nrt_service {
+    nrt_service *next;
+    nrt__services *services;
+    nrt__sub *sub;
+    nrt_str host;
+    nrt_str subject;
+    nrt_handler_fn handler;
+    void *arg;
+    nrt_service_options options;
+    size_t in_flight;
+    bool leaving; /* has left the queue group; what had been sent to it is still answered */
+    bool fenced;  /* and all of that has arrived */
+    void (*on_stopped)(nrt_service *service, void *arg); /* then gone */
+    void *on_stopped_arg;
+    void *owner; /* lib's: workers, and what the caller wants to be told */
+    char text[]; /* host and subject */
+};
+
+/* Runs the handler of an accepted exchange, here or elsewhere; when the handler has returned, nrt__exchange_returned. */
+typedef void (*nrt__run_fn)(nrt_exchange *exchange, void *arg);
+
+nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
+                                    const nrt__services_options *options, nrt__run_fn run,
+                                    void *run_arg);
+
+/* Cuts exchanges in flight loose: nothing is answered any more, and their end frees them (nrt__exchange_finish). */
+void nrt__services_cut(nrt__services *services);
+
+/* Cuts, and frees the services. */
+void nrt__services_destroy(nrt__services *services);
+
+/* As nrt_serve. `owner` must be set before the loop runs on. */
+int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn handler, void *arg,
+                      const nrt_service_options *options, nrt_service **service);
+
+/* Leaves the queue group; when all that arrived is answered, `fn` is called and the service freed. */
+void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), void *arg);
+
+/* All of them; for a drain. */
+nrt_service *nrt__services_first(nrt__services *services);
+size_t nrt__services_in_flight(const nrt__services *services);
+
+/* The session is ready: NRT-Connected-Server and the like have new values. */
+void nrt__services_ready(nrt__services *services);
+
+/* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must be called on the connection's
+ * thread. Any thread. */
+static inline bool nrt__exchange_end_one(nrt_exchange *exchange) {
+    return atomic_fetch_sub_explicit(&exchange->ends, 1, memory_order_acq_rel) == 1;
+}
+
+/* Sends the response and takes the exchange back. */
+void nrt__exchange_finish(nrt_exchange *exchange);
+
+/* Makes the response a problem (RFC 9457); `code` is NRT-Error's, or NULL. */
+void nrt__exchange_problem(nrt_exchange *exchange, int status, const char *code,
+                           const char *detail);
+
+#endif

@@ -1,0 +1,72 @@
+/* What session.c and session_subs.c share, and nobody else may touch. */
+#ifndef NRT__SESSION_PRIVATE_H
+#define NRT__SESSION_PRIVATE_H
+
+#include "core/session.h"
+
+typedef struct nrt__flush {
+    struct nrt__flush *next;
+    nrt__flush_fn fn;
+    void *arg;
+    uint64_t sid; /* the subscription that this PONG confirms; 0: none */
+} nrt__flush;
+
+struct nrt__sub {
+    nrt__msg_fn fn;
+    nrt__sub_state_fn state_fn;
+    void *arg;
+    uint64_t sid;
+    nrt_str subject;
+    nrt_str queue;
+    bool leaving; /* unsubscribed: not sent again, but what comes is delivered */
+    bool denied;
+    bool told;   /* the state of this session was reported */
+    char text[]; /* subject and queue */
+};
+
+struct nrt__session {
+    nrt__env *env;
+    nrt__timers *timers;
+    nrt__session_options options;
+    nrt__nats_login login;
+    nrt__session_events events;
+    nrt__session_state state;
+    nrt__nats_parser parser;
+    nrt__buf in;
+    nrt__buf out;
+    uint64_t in_total;
+    uint64_t out_total;
+    uint64_t sent_total;
+    size_t need; /* bytes the message at the start of `in` takes, if known */
+    const char *reason;
+    char server_text[256];
+
+    nrt__sub **subs; /* by slot; a sid is its slot and how often that was used */
+    size_t sub_slots;
+    uint64_t sub_uses;
+
+    nrt__flush *flushes;
+    nrt__flush **last_flush;
+    size_t flush_count;
+    nrt__timer ping_timer;
+    uint64_t in_at_ping;
+    unsigned pings; /* intervals without a byte from the server */
+
+    nrt__nats_info info;
+};
+
+/* Appends control bytes to the output; false when out of memory. */
+bool nrt__session_put(nrt__session *session, nrt_str line);
+
+/* PING; its PONG confirms the subscription `sid` and calls `fn`. Errors as nrt__session_flush. */
+int nrt__session_ping(nrt__session *session, uint64_t sid, nrt__flush_fn fn, void *arg);
+
+/* In session_subs.c. */
+void nrt__subs_confirm_one(nrt__session *session, uint64_t sid);
+bool nrt__subs_send(nrt__session *session);
+void nrt__subs_confirmed(nrt__session *session);
+void nrt__subs_denied(nrt__session *session, nrt_str subject);
+void nrt__subs_deliver(nrt__session *session, const nrt__nats_msg *msg);
+void nrt__subs_free(nrt__session *session);
+
+#endif

@@ -1,0 +1,198 @@
+/* URLs: parse, resolve. */
+#include "core/url.h"
+
+#include "core/buf.h"
+#include "core/str.h"
+
+static bool is_hex(char c) {
+    return nrt__is_digit(c) || (nrt__lower(c) >= 'a' && nrt__lower(c) <= 'f');
+}
+
+/* unreserved / sub-delims / pct-encoded, RFC 3986 section 3.2.2 */
+static bool is_reg_name(nrt_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '%') {
+            if (text.len - i < 3 || !is_hex(text.ptr[i + 1]) || !is_hex(text.ptr[i + 2])) {
+                return false;
+            }
+            i += 2;
+        } else if (!nrt__is_digit(c) && !(nrt__lower(c) >= 'a' && nrt__lower(c) <= 'z') &&
+                   (c == '\0' || !strchr("-._~!$&'()*+,;=", c))) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+static bool is_ip_literal(nrt_str text) {
+    if (text.len < 4 || text.ptr[0] != '[' || text.ptr[text.len - 1] != ']') {
+        return false;
+    }
+    for (size_t i = 1; i + 1 < text.len; i++) {
+        char c = text.ptr[i];
+        if (!is_hex(c) && c != ':' && c != '.') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool nrt__authority_split(nrt_str authority, nrt_str *host, nrt_str *port) {
+    size_t end = 0;
+    *port = (nrt_str){NULL, 0};
+    if (authority.len > 0 && authority.ptr[0] == '[') {
+        while (end < authority.len && authority.ptr[end] != ']') {
+            end++;
+        }
+        end = end < authority.len ? end + 1 : end;
+    } else {
+        while (end < authority.len && authority.ptr[end] != ':') {
+            end++;
+        }
+    }
+    *host = (nrt_str){authority.ptr, end};
+    if (end < authority.len) {
+        uint64_t number = 0;
+        if (authority.ptr[end] != ':') {
+            return false;
+        }
+        *port = (nrt_str){authority.ptr + end + 1, authority.len - end - 1};
+        if (port->len > 0 && (!nrt__str_to_u64(*port, 65535, &number) || number == 0)) {
+            return false;
+        }
+    }
+    return is_ip_literal(*host) || is_reg_name(*host);
+}
+
+/* Takes what stands before the first of `stops` off `text`. */
+static nrt_str take_until(nrt_str *text, const char *stops) {
+    size_t end = 0;
+    while (end < text->len && !strchr(stops, text->ptr[end])) {
+        end++;
+    }
+    nrt_str taken = {text->ptr, end};
+    text->ptr += end;
+    text->len -= end;
+    return taken;
+}
+
+int nrt__url_parse(nrt_str text, nrt__url *out) {
+    memset(out, 0, sizeof(*out));
+    if (!nrt__is_visible(text)) {
+        return NRT_ERR_URL;
+    }
+    nrt_str rest = text;
+    out->scheme = take_until(&rest, ":/?#");
+    if (!nrt__str_same(out->scheme, NRT__STR("http")) &&
+        !nrt__str_same(out->scheme, NRT__STR("https"))) {
+        return NRT_ERR_URL;
+    }
+    if (!nrt__str_starts(rest, NRT__STR("://"))) {
+        return NRT_ERR_URL;
+    }
+    rest.ptr += 3;
+    rest.len -= 3;
+    nrt_str authority = take_until(&rest, "/?#");
+    for (size_t i = authority.len; i > 0; i--) {
+        if (authority.ptr[i - 1] == '@') {
+            out->userinfo = (nrt_str){authority.ptr, i - 1};
+            authority.ptr += i;
+            authority.len -= i;
+            break;
+        }
+    }
+    if (!nrt__authority_split(authority, &out->host, &out->port)) {
+        return NRT_ERR_URL;
+    }
+    out->path = take_until(&rest, "?#");
+    out->query = take_until(&rest, "#");
+    out->fragment = rest;
+    return 0;
+}
+
+/* RFC 3986 section 5.2.4, on a path that begins with '/'. Appends to `out`, never above `root`. */
+static bool put_without_dots(nrt__buf *out, nrt_str path) {
+    size_t root = out->end;
+    while (path.len > 0) {
+        size_t end = 1;
+        while (end < path.len && path.ptr[end] != '/') {
+            end++;
+        }
+        nrt_str segment = {path.ptr, end}; /* with its leading '/' */
+        bool last = end == path.len;
+        path.ptr += end;
+        path.len -= end;
+        bool one = nrt__str_equal(segment, NRT__STR("/."));
+        bool two = nrt__str_equal(segment, NRT__STR("/.."));
+        if (two) {
+            while (out->end > root && out->bytes[--out->end] != '/') {
+            }
+        }
+        if (one || two) {
+            if (last && !nrt__buf_lit(out, "/")) {
+                return false;
+            }
+        } else if (!nrt__buf_put(out, segment)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_scheme(nrt_str reference) {
+    nrt_str rest = reference;
+    nrt_str scheme = take_until(&rest, ":/?#");
+    return scheme.len > 0 && rest.len > 0 && rest.ptr[0] == ':' &&
+           nrt__lower(scheme.ptr[0]) >= 'a' && nrt__lower(scheme.ptr[0]) <= 'z';
+}
+
+int nrt__url_resolve(nrt_str base, nrt_str reference, char *out, size_t size) {
+    nrt__url from;
+    if (nrt__url_parse(base, &from) < 0) {
+        return NRT_ERR_URL;
+    }
+    if (reference.len > 0 && !nrt__is_visible(reference)) {
+        return NRT_ERR_URL;
+    }
+    nrt__buf text;
+    nrt__buf joined;
+    nrt__buf_init(&text, size > 0 ? size - 1 : 0);
+    nrt__buf_init(&joined, size);
+    bool fine = true;
+    if (has_scheme(reference)) {
+        fine = nrt__buf_put(&text, reference);
+    } else if (nrt__str_starts(reference, NRT__STR("//"))) {
+        fine = nrt__buf_put(&text, from.scheme) && nrt__buf_lit(&text, ":") &&
+               nrt__buf_put(&text, reference);
+    } else {
+        nrt_str rest = reference;
+        nrt_str path = take_until(&rest, "?#");
+        nrt_str query = take_until(&rest, "#");
+        nrt_str authority = {from.scheme.ptr, (size_t)(from.path.ptr - from.scheme.ptr)};
+        if (path.len == 0) {
+            path = from.path;
+            query = query.len > 0 ? query : from.query;
+        } else if (path.ptr[0] != '/') {
+            nrt_str folder = from.path;
+            while (folder.len > 0 && folder.ptr[folder.len - 1] != '/') {
+                folder.len--;
+            }
+            fine = (folder.len > 0 ? nrt__buf_put(&joined, folder) : nrt__buf_lit(&joined, "/")) &&
+                   nrt__buf_put(&joined, path);
+            path = nrt__buf_view(&joined);
+        }
+        fine = fine && nrt__buf_put(&text, authority) && put_without_dots(&text, path) &&
+               nrt__buf_put(&text, query) && nrt__buf_put(&text, rest);
+    }
+    nrt__url check;
+    nrt_str result = nrt__buf_view(&text);
+    int error = fine && nrt__url_parse(result, &check) == 0 ? 0 : NRT_ERR_URL;
+    if (error == 0) {
+        memcpy(out, result.ptr, result.len);
+        out[result.len] = '\0';
+    }
+    nrt__buf_free(&joined);
+    nrt__buf_free(&text);
+    return error;
+}

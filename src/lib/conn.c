@@ -1,0 +1,475 @@
+/* The connection: opened, driven, drained, destroyed. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/str.h"
+#include "core/subject.h"
+#include "lib/conn_private.h"
+
+/* ---- fork: counted in the child, so that a connection knows whose it is. One number for the process. ---- */
+
+static unsigned fork_generation;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void on_fork_child(void) {
+    fork_generation++;
+}
+
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, on_fork_child);
+}
+
+int nrt__conn_check(nrt_conn *conn) {
+    if (!conn) {
+        return NRT_ERR_USAGE;
+    }
+    if (conn->fork_generation != fork_generation) {
+        return NRT_ERR_FORK;
+    }
+    return pthread_equal(conn->owner, pthread_self()) ? 0 : NRT_ERR_THREAD;
+}
+
+int nrt__conn_fail(nrt_conn *conn, int error, const char *detail) {
+    if (error < 0) {
+        snprintf(conn->error, sizeof(conn->error), "%s",
+                 detail && *detail ? detail : nrt_error_text(error));
+    }
+    return error;
+}
+
+const char *nrt_conn_error(const nrt_conn *conn) {
+    return conn ? conn->error : "";
+}
+
+void nrt__conn_event(nrt_conn *conn, nrt_conn_event event, int error, const char *detail) {
+    if (error < 0) {
+        nrt__conn_fail(conn, error, detail);
+    }
+    if (conn->options.on_event && !conn->destroying) {
+        conn->options.on_event(conn, event, error, detail, conn->options.on_event_arg);
+    }
+}
+
+/* ---- options ---- */
+
+void nrt_options_init_sized(nrt_options *options, size_t size) {
+    nrt_options defaults = {
+        .size = size,
+        .timeout_ms = 30000,
+        .connect_timeout_ms = 2000,
+        .connect_wait_ms = 2000,
+        .reconnect_min_ms = 20,
+        .reconnect_max_ms = 2000,
+        .ping_interval_ms = 10000,
+        .max_output = 16u << 20,
+        .max_message = 8u << 20,
+        .max_exchanges = 65536,
+        .max_head = 64u << 10,
+        .max_fields = 100,
+        .max_target = 8u << 10,
+        .log_level = NRT_LOG_INFO,
+    };
+    memset(options, 0, size);
+    memcpy(options, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
+}
+
+/* One block for all strings that options point to. */
+static int copy_options(nrt_conn *conn, const nrt_options *given) {
+    nrt_options *options = &conn->options;
+    nrt_options_init(options);
+    if (given) {
+        size_t size = given->size < sizeof(*options) ? given->size : sizeof(*options);
+        if (given->size < offsetof(nrt_options, prefix)) {
+            return NRT_ERR_USAGE; /* nrt_options_init was forgotten */
+        }
+        memcpy(options, given, size);
+        options->size = sizeof(*options);
+    }
+    const char **texts[] = {&options->servers, &options->name, &options->prefix};
+    const char *defaults[] = {"nats://127.0.0.1:4222", "nrt", "nrt"};
+    size_t total = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (!*texts[i]) {
+            *texts[i] = defaults[i];
+        }
+        total += strlen(*texts[i]) + 1;
+    }
+    char *at = conn->strings = malloc(total);
+    if (!at) {
+        return NRT_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        size_t len = strlen(*texts[i]) + 1;
+        memcpy(at, *texts[i], len);
+        *texts[i] = at;
+        at += len;
+    }
+    bool times = options->timeout_ms > 0 && options->connect_timeout_ms > 0 &&
+                 options->reconnect_min_ms > 0 && options->ping_interval_ms > 0 &&
+                 options->reconnect_max_ms >= options->reconnect_min_ms;
+    bool sizes = options->max_output > 0 && options->max_message > 0 &&
+                 options->max_exchanges > 0 && options->max_head > 0 && options->max_fields > 0 &&
+                 options->max_target > 0;
+    return times && sizes ? 0 : NRT_ERR_USAGE;
+}
+
+/* ---- open and destroy ---- */
+
+static void on_box(void *arg, unsigned events) {
+    nrt_conn *conn = arg;
+    (void)events;
+    nrt__postbox_run(conn->box, conn);
+}
+
+/* Everything written has been read by the server when its PONG comes. */
+static void on_last_pong(int error, void *arg) {
+    nrt_conn *conn = arg;
+    (void)error;
+    if (conn->destroying) {
+        return;
+    }
+    conn->drained = true;
+    if (conn->on_drained) {
+        conn->on_drained(conn, conn->on_drained_arg);
+    }
+}
+
+static void drain_check(void *arg) {
+    nrt_conn *conn = arg;
+    conn->draining = false; /* asked once */
+    if (nrt__session_flush(conn->link.session, on_last_pong, conn) < 0) {
+        on_last_pong(NRT_ERR_DISCONNECTED, conn);
+    }
+}
+
+/* What a drain waits for is asked at the end of each turn: services, exchanges of ours. */
+static void check_drained(nrt_conn *conn) {
+    if (conn->draining && conn->stopping == 0 && nrt__client_in_flight(conn->client) == 0) {
+        nrt__loop_defer(&conn->loop, &conn->drain_check, drain_check, conn);
+    }
+}
+
+/* The outermost callback has returned: what could not be done inside one is done now. */
+static void on_idle(void *arg) {
+    nrt_conn *conn = arg;
+    if (conn->destroying) {
+        nrt_conn_destroy(conn);
+    } else {
+        check_drained(conn);
+    }
+}
+
+static int open_parts(nrt_conn *conn) {
+    nrt_options *options = &conn->options;
+    nrt__h1_limits limits = NRT__H1_LIMITS_DEFAULT;
+    limits.head = options->max_head;
+    limits.fields = options->max_fields;
+    limits.target = options->max_target;
+    nrt_str prefix = nrt_str_from(options->prefix);
+    int error = nrt__prefix_check(prefix);
+    if (error < 0) {
+        return error;
+    }
+    char detail[256];
+    error = nrt__servers_read(&conn->servers, options->servers, detail, sizeof(detail));
+    if (error < 0) {
+        return error;
+    }
+    error = nrt__loop_init(&conn->loop, options->loop, on_idle, conn);
+    if (error < 0) {
+        return error;
+    }
+    conn->loop.env.log = options->log;
+    conn->loop.env.log_arg = options->log_arg;
+    conn->loop.env.log_level = options->log_level;
+    conn->box = nrt__postbox_create();
+    if (!conn->box || nrt__io_open(&conn->loop, &conn->box_io, nrt__postbox_fd(conn->box),
+                                   NRT_IO_READ, on_box, conn) < 0) {
+        return NRT_ERR_SYSTEM;
+    }
+    error = nrt__link_init(&conn->link, conn);
+    if (error < 0) {
+        return error;
+    }
+    nrt__client_options client = {
+        .prefix = prefix,
+        .limits = limits,
+        .timeout_ms = options->timeout_ms,
+        .connect_wait_ms = options->connect_wait_ms,
+        .max_exchanges = options->max_exchanges,
+        .max_waiting = options->max_output,
+    };
+    nrt__services_options services = {.prefix = prefix, .limits = limits};
+    nrt__env *env = &conn->loop.env;
+    conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
+    conn->services =
+        nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
+    return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
+}
+
+static void free_parts(nrt_conn *conn) {
+    if (conn->link.session) {
+        nrt__session_stop(conn->link.session);
+    }
+    nrt__client_destroy(conn->client);
+    nrt__serve_finish(conn);
+    nrt__services_destroy(conn->services);
+    if (conn->box) {
+        nrt__io_close(&conn->box_io);
+        nrt__postbox_shut(conn->box);
+        nrt__postbox_release(conn->box);
+    }
+    if (conn->link.conn) {
+        nrt__link_finish(&conn->link);
+    }
+    nrt__loop_finish(&conn->loop);
+    nrt__servers_free(&conn->servers);
+    free(conn->strings);
+    free(conn);
+}
+
+nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
+    int code = NRT_ERR_MEMORY;
+    pthread_once(&fork_once, watch_forks);
+    nrt_conn *conn = calloc(1, sizeof(*conn));
+    if (conn) {
+        conn->fork_generation = fork_generation;
+        conn->owner = pthread_self();
+        code = copy_options(conn, options);
+        if (code == 0) {
+            code = open_parts(conn);
+        }
+        if (code == 0) {
+            nrt__loop_enter(&conn->loop);
+            nrt__link_start(&conn->link);
+            nrt__loop_leave(&conn->loop);
+        } else {
+            conn->destroying = true;
+            free_parts(conn);
+            conn = NULL;
+        }
+    }
+    if (error) {
+        *error = code;
+    }
+    return conn;
+}
+
+/* In a child after fork(): memory and descriptors go, what is shared with the parent (the socket's stream, the epoll set) is not
+ * touched. Threads of the parent do not exist here, so nothing can be waited for; their memory is left. */
+static void abandon(nrt_conn *conn) {
+    if (conn->link.fd >= 0) {
+        close(conn->link.fd);
+    }
+    if (conn->loop.epoll) {
+        nrt__epoll_abandon(conn->loop.epoll);
+    }
+    nrt__servers_free(&conn->servers);
+    free(conn->strings);
+    free(conn);
+}
+
+void nrt_conn_destroy(nrt_conn *conn) {
+    if (!conn) {
+        return;
+    }
+    int error = nrt__conn_check(conn);
+    if (error == NRT_ERR_FORK) {
+        abandon(conn);
+        return;
+    }
+    conn->destroying = true;
+    if (conn->loop.depth > 0) {
+        return; /* on_idle comes back here */
+    }
+    /* What free_parts ends runs callbacks; they must not bring us here again. */
+    conn->loop.depth++;
+    free_parts(conn);
+}
+
+/* ---- driving it ---- */
+
+/* The built-in loop may be driven by the thread that opened the connection, or by the one that first dispatches it. */
+static int check_dispatch(nrt_conn *conn) {
+    if (!conn) {
+        return NRT_ERR_USAGE;
+    }
+    if (!conn->owner_fixed && conn->fork_generation == fork_generation) {
+        conn->owner = pthread_self();
+        conn->owner_fixed = true;
+    }
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    if (!conn->loop.epoll) {
+        return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection runs on a loop of the caller's");
+    }
+    if (conn->loop.depth > 0) {
+        return nrt__conn_fail(conn, NRT_ERR_STATE, "not possible inside a callback");
+    }
+    return 0;
+}
+
+int nrt_conn_fd(nrt_conn *conn) {
+    int error = check_dispatch(conn);
+    if (error < 0) {
+        return error;
+    }
+    conn->loop.armed_ms = -1;
+    return nrt__epoll_fd(conn->loop.epoll);
+}
+
+int nrt_conn_dispatch(nrt_conn *conn, int timeout_ms) {
+    int error = check_dispatch(conn);
+    if (error < 0) {
+        return error;
+    }
+    int64_t next = nrt__timers_next(&conn->loop.timers);
+    if (next >= 0 && timeout_ms != 0) {
+        /* The clock of the last turn is old by the time spent outside. */
+        nrt__loop_tick(&conn->loop);
+        int64_t wait = next - conn->loop.env.now_ms;
+        wait = wait < 0 ? 0 : wait;
+        timeout_ms = timeout_ms < 0 || wait < timeout_ms ? (int)wait : timeout_ms;
+    }
+    int count = nrt__epoll_wait(conn->loop.epoll, &conn->loop, timeout_ms);
+    /* conn may be gone, if a callback destroyed it */
+    return count;
+}
+
+int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
+    int error = check_dispatch(conn);
+    if (error < 0) {
+        return error;
+    }
+    nrt__loop_tick(&conn->loop);
+    int64_t end = conn->loop.env.now_ms + timeout_ms;
+    while (conn->link.state != NRT__LINK_UP) {
+        int64_t left = timeout_ms < 0 ? -1 : end - conn->loop.env.now_ms;
+        if (timeout_ms >= 0 && left <= 0) {
+            return conn->last_error < 0
+                       ? conn->last_error
+                       : nrt__conn_fail(conn, NRT_ERR_TIMEOUT, "not connected in time");
+        }
+        int count = nrt_conn_dispatch(conn, (int)left);
+        if (count < 0) {
+            return count;
+        }
+    }
+    return 0;
+}
+
+int nrt_run(nrt_conn *conn) {
+    int error = check_dispatch(conn);
+    if (error < 0) {
+        return error;
+    }
+    conn->stopped = false;
+    while (!conn->stopped && !conn->drained) {
+        int count = nrt_conn_dispatch(conn, -1);
+        if (count < 0) {
+            return count;
+        }
+    }
+    return 0;
+}
+
+int nrt_conn_stop(nrt_conn *conn) {
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    conn->stopped = true;
+    return 0;
+}
+
+typedef struct user_task {
+    nrt__post post;
+    nrt_task_fn fn;
+    void *arg;
+} user_task;
+
+static void run_user_task(nrt_conn *conn, nrt__post *post) {
+    user_task *task = (user_task *)post;
+    nrt_task_fn fn = task->fn;
+    void *arg = task->arg;
+    free(task);
+    fn(conn, arg);
+}
+
+static void drop_user_task(nrt__post *post) {
+    free(post);
+}
+
+int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg) {
+    if (!conn || !fn) {
+        return NRT_ERR_USAGE;
+    }
+    if (conn->fork_generation != fork_generation) {
+        return NRT_ERR_FORK;
+    }
+    user_task *task = malloc(sizeof(*task));
+    if (!task) {
+        return NRT_ERR_MEMORY;
+    }
+    *task = (user_task){{NULL, run_user_task, drop_user_task}, fn, arg};
+    nrt__postbox_put(conn->box, &task->post);
+    return 0;
+}
+
+/* ---- draining ---- */
+
+static void on_service_stopped(nrt_conn *conn, void *arg) {
+    (void)arg;
+    conn->stopping--; /* the end of the turn finds out whether it was the last */
+}
+
+int nrt_conn_drain(nrt_conn *conn, nrt_task_fn fn, void *arg) {
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    if (conn->closing) {
+        return nrt__conn_fail(conn, NRT_ERR_STATE, "draining already");
+    }
+    conn->closing = conn->draining = true;
+    conn->on_drained = fn;
+    conn->on_drained_arg = arg;
+    nrt__loop_enter(&conn->loop);
+    nrt_service *next;
+    for (nrt_service *service = nrt__services_first(conn->services); service; service = next) {
+        next = service->next;
+        if (!service->leaving) {
+            conn->stopping++;
+            nrt_service_stop(service, on_service_stopped, NULL);
+        }
+    }
+    nrt__loop_leave(&conn->loop);
+    return 0;
+}
+
+int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info) {
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
+    nrt_conn_info now = {.size = size, .server = "", .cluster = "", .version = "", .url = ""};
+    if (conn->link.state == NRT__LINK_UP) {
+        const nrt__nats_info *from = nrt__session_info(conn->link.session);
+        nrt__server_url(&conn->servers.list[conn->servers.at], conn->url, sizeof(conn->url));
+        now.server = from->server_name;
+        now.cluster = from->cluster;
+        now.version = from->version;
+        now.url = conn->url;
+        now.client_id = from->client_id;
+        now.max_payload = from->max_payload;
+        now.connected = true;
+    }
+    memcpy(info, &now, size);
+    return 0;
+}

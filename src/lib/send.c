@@ -1,0 +1,82 @@
+/* Sending requests: the public face of the client half. */
+#include <stdlib.h>
+
+#include "lib/conn_private.h"
+
+/* What a caller handed to nrt_send, told to its callback and to a drain that waits. */
+static int send_request(nrt_conn *conn, const nrt_request *request,
+                        const nrt_send_options *options, nrt_result_fn fn, void *arg,
+                        nrt_exchange_id *id) {
+    if (!request || !fn) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_send needs a request and a callback");
+    }
+    if (conn->closing || conn->destroying) {
+        return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
+    }
+    uint32_t timeout_ms = options ? options->timeout_ms : 0;
+    /* Only its framing is settled anew, which says nothing else than before. */
+    nrt__message *message = (nrt__message *)&request->message;
+    nrt__loop_enter(&conn->loop);
+    int error = nrt__client_send(conn->client, message, timeout_ms, fn, arg, id);
+    nrt__loop_leave(&conn->loop);
+    return nrt__conn_fail(conn, error, NULL);
+}
+
+int nrt_send(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
+             nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
+    int error = nrt__conn_check(conn);
+    return error < 0 ? error : send_request(conn, request, options, fn, arg, id);
+}
+
+int nrt_cancel(nrt_conn *conn, nrt_exchange_id id) {
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    nrt__loop_enter(&conn->loop);
+    error = nrt__client_cancel(conn->client, id);
+    nrt__loop_leave(&conn->loop);
+    return error;
+}
+
+typedef struct waiting {
+    nrt_conn *conn;
+    nrt_response *response;
+    int error;
+    bool done;
+} waiting;
+
+static void on_result(const nrt_result *result, void *arg) {
+    waiting *wait = arg;
+    wait->done = true;
+    wait->error = result->error;
+    if (result->error < 0) {
+        nrt__conn_fail(wait->conn, result->error, result->detail);
+        return;
+    }
+    wait->response = nrt_response_copy(result->response);
+    if (!wait->response) {
+        wait->error = nrt__conn_fail(wait->conn, NRT_ERR_MEMORY, NULL);
+    }
+}
+
+int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
+           nrt_response **response) {
+    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
+    if (count < 0) {
+        return count;
+    }
+    if (!response) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
+    }
+    waiting wait = {.conn = conn};
+    int error = send_request(conn, request, options, on_result, &wait, NULL);
+    while (error == 0 && !wait.done) {
+        count = nrt_conn_dispatch(conn, -1);
+        if (count < 0) {
+            return count;
+        }
+    }
+    *response = wait.response;
+    return error < 0 ? error : wait.error;
+}

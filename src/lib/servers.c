@@ -1,0 +1,183 @@
+/* The NATS servers to connect to. */
+#include "lib/servers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/str.h"
+#include "core/url.h"
+
+enum { DEFAULT_PORT = 4222 };
+
+static void server_free(nrt__server *server) {
+    free(server->host);
+    free(server->user);
+    free(server->password);
+    free(server->token);
+}
+
+void nrt__servers_free(nrt__servers *servers) {
+    for (size_t i = 0; i < servers->count; i++) {
+        server_free(&servers->list[i]);
+    }
+    free(servers->list);
+    memset(servers, 0, sizeof(*servers));
+}
+
+static int hex(char c) {
+    c = nrt__lower(c);
+    return nrt__is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A copy with %XX undone; NULL when out of memory or not valid (a NUL is not). */
+static char *decode(nrt_str text) {
+    char *out = malloc(text.len + 1);
+    size_t len = 0;
+    if (!out) {
+        return NULL;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? hex(text.ptr[i + 1]) : -1;
+            int low = i + 2 < text.len ? hex(text.ptr[i + 2]) : -1;
+            if (high < 0 || low < 0 || high + low == 0) {
+                free(out);
+                return NULL;
+            }
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        out[len++] = c;
+    }
+    out[len] = '\0';
+    return out;
+}
+
+static int read_userinfo(nrt__server *server, nrt_str userinfo) {
+    const char *colon = memchr(userinfo.ptr, ':', userinfo.len);
+    if (!colon) {
+        server->token = decode(userinfo);
+        return server->token ? 0 : NRT_ERR_URL;
+    }
+    nrt_str user = {userinfo.ptr, (size_t)(colon - userinfo.ptr)};
+    nrt_str password = {colon + 1, userinfo.len - user.len - 1};
+    server->user = decode(user);
+    server->password = decode(password);
+    return server->user && server->password ? 0 : NRT_ERR_URL;
+}
+
+static int read_authority(nrt__server *server, nrt_str authority) {
+    nrt_str host;
+    nrt_str port;
+    uint64_t number = DEFAULT_PORT;
+    for (size_t i = authority.len; i > 0; i--) {
+        if (authority.ptr[i - 1] == '@') {
+            int error = read_userinfo(server, (nrt_str){authority.ptr, i - 1});
+            if (error < 0) {
+                return error;
+            }
+            authority.ptr += i;
+            authority.len -= i;
+            break;
+        }
+    }
+    if (!nrt__authority_split(authority, &host, &port) ||
+        (port.len > 0 && !nrt__str_to_u64(port, 65535, &number))) {
+        return NRT_ERR_URL;
+    }
+    if (host.ptr[0] == '[') {
+        host.ptr++;
+        host.len -= 2;
+    }
+    server->host = decode(host);
+    server->port = (uint16_t)number;
+    return server->host ? 0 : NRT_ERR_URL;
+}
+
+static int add(nrt__servers *servers, const nrt__server *server) {
+    nrt__server *list = realloc(servers->list, (servers->count + 1) * sizeof(*list));
+    if (!list) {
+        return NRT_ERR_MEMORY;
+    }
+    servers->list = list;
+    list[servers->count++] = *server;
+    return 0;
+}
+
+static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t detail_size) {
+    nrt__server server = {0};
+    nrt_str authority = text;
+    int error = 0;
+    const char *scheme_end = NULL;
+    for (size_t i = 0; i + 3 <= text.len && !scheme_end; i++) {
+        if (memcmp(text.ptr + i, "://", 3) == 0) {
+            scheme_end = text.ptr + i;
+        }
+    }
+    if (scheme_end) {
+        nrt_str scheme = {text.ptr, (size_t)(scheme_end - text.ptr)};
+        authority = (nrt_str){scheme_end + 3, text.len - scheme.len - 3};
+        if (nrt__str_same(scheme, NRT__STR("tls"))) {
+            snprintf(detail, detail_size, "tls:// is not supported yet");
+            return NRT_ERR_UNSUPPORTED;
+        }
+        if (!nrt__str_same(scheme, NRT__STR("nats"))) {
+            snprintf(detail, detail_size, "a NATS server's URL begins with nats://, not %.*s://",
+                     NRT__ARG(scheme));
+            return NRT_ERR_URL;
+        }
+    }
+    if (authority.len > 0 && authority.ptr[authority.len - 1] == '/') {
+        authority.len--;
+    }
+    error = read_authority(&server, authority);
+    if (error == 0) {
+        error = servers->count < NRT__SERVERS_MAX ? add(servers, &server) : NRT_ERR_URL;
+    }
+    if (error < 0) {
+        server_free(&server);
+        /* The text may hold a password: it is not repeated. */
+        snprintf(detail, detail_size,
+                 "a server's URL is not valid; it looks like nats://host:4222 or "
+                 "nats://user:password@host:4222");
+    }
+    return error;
+}
+
+int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size) {
+    nrt_str list = nrt_str_from(text);
+    nrt_str one;
+    int error = 0;
+    while (error == 0 && nrt__str_next(&list, &one)) {
+        error = read_one(servers, one, detail, detail_size);
+    }
+    if (error == 0 && servers->count == 0) {
+        snprintf(detail, detail_size, "no NATS server is given");
+        error = NRT_ERR_URL;
+    }
+    if (error < 0) {
+        nrt__servers_free(servers);
+    }
+    return error;
+}
+
+void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
+    for (size_t i = 0; i < info->url_count && servers->count < NRT__SERVERS_MAX; i++) {
+        nrt__server server = {.told = true};
+        bool known = read_authority(&server, nrt_str_from(info->urls[i])) < 0;
+        for (size_t j = 0; j < servers->count && !known; j++) {
+            known = servers->list[j].port == server.port &&
+                    strcmp(servers->list[j].host, server.host) == 0;
+        }
+        if (known || add(servers, &server) < 0) {
+            server_free(&server);
+        }
+    }
+}
+
+void nrt__server_url(const nrt__server *server, char *out, size_t size) {
+    bool v6 = strchr(server->host, ':') != NULL;
+    snprintf(out, size, "nats://%s%s%s:%u", v6 ? "[" : "", server->host, v6 ? "]" : "",
+             server->port);
+}

@@ -1,0 +1,35 @@
+/* The NATS servers to connect to: those that were given, and those that a server told of. */
+#ifndef NRT__SERVERS_H
+#define NRT__SERVERS_H
+
+#include "core/nats_info.h"
+
+typedef struct nrt__server {
+    char *host; /* name or address, without brackets */
+    char *user; /* from the URL; NULL where it has none */
+    char *password;
+    char *token;
+    uint16_t port;
+    bool told; /* by another server, not by the user */
+} nrt__server;
+
+typedef struct nrt__servers {
+    nrt__server *list;
+    size_t count;
+    size_t at; /* the one in use or tried last */
+} nrt__servers;
+
+enum { NRT__SERVERS_MAX = 256 };
+
+/* Reads `nats://[user:password@|token@]host[:port]`, several separated by commas; the scheme may be left out. NRT_ERR_URL with the
+ * reason in `detail`, NRT_ERR_MEMORY. */
+int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size);
+void nrt__servers_free(nrt__servers *servers);
+
+/* Adds what INFO tells of, unless known. */
+void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info);
+
+/* "nats://host:port", without credentials. */
+void nrt__server_url(const nrt__server *server, char *out, size_t size);
+
+#endif

@@ -1,0 +1,41 @@
+"""Fixtures: `world` starts things, `nats` is a server in it, `peer` a raw NATS client on that."""
+
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+for name in ("message", "child", "clock", "natsserver", "rawnats", "world", "origin"):
+    pytest.register_assert_rewrite(f"harness.{name}")
+
+from harness.world import World  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.failed and world:
+        report.sections.append(("what ran", world.logs()))
+
+
+@pytest.fixture
+def world():
+    things = World()
+    yield things
+    problems = things.finish()
+    things.remove()
+    if problems:
+        pytest.fail("\n\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def nats(world):
+    return world.nats()
+
+
+@pytest.fixture
+def peer(world, nats):
+    return world.peer(nats)

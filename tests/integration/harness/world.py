@@ -1,0 +1,201 @@
+"""Everything one test has started: it is stopped, and checked, when the test is over."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from .child import Child
+from .client import Client
+from .clock import DEADLINE
+from .natsserver import NatsServer
+from .origin import Origin, PythonServer
+from .rawnats import RawNats
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.abspath(
+    os.environ.get("NRT_BUILD") or os.path.join(HERE, os.pardir, os.pardir, "build")
+)
+NRT = os.path.join(BUILD, "nrt")
+
+
+def program(name):
+    """A C program of tests/integration/programs."""
+    return os.path.join(BUILD, "tests", "integration", name)
+
+
+def sanitized():
+    """Whether the build under test carries a sanitizer, whose memory and time are another matter."""
+    with open(NRT, "rb") as binary:
+        data = binary.read()
+    return b"__asan_init" in data or b"__tsan_init" in data
+
+
+class Nrt(Child):
+    """A program of ours that runs until SIGTERM."""
+
+    def __init__(self, argv, name, env=None, **more):
+        assert os.access(argv[0], os.X_OK), f"no {argv[0]}: build first, or set NRT_BUILD"
+        clean = {
+            key: value for key, value in os.environ.items()
+            if not key.startswith(("NATS_", "NRT_", "WEATHER_")) and "proxy" not in key.lower()
+        }
+        clean.update(env or {})
+        super().__init__(argv, name, env=clean, **more)
+        self.expected = 0  # the exit code at the end of the test; None: any
+        self.url = None
+
+
+class World:
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="nrt-test-")
+        self._servers, self._children, self._origins, self._clients = [], [], [], []
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def file(self, name, data):
+        with open(self.path(name), "wb") as out:
+            out.write(data if isinstance(data, bytes) else data.encode())
+        return self.path(name)
+
+    # ---- NATS --------------------------------------------------------------------------------
+
+    def nats(self, **options):
+        server = NatsServer(self.folder, **options)
+        self._servers.append(server)
+        return server.start()
+
+    def peer(self, server, **options):
+        url = server if isinstance(server, str) else server.url
+        peer = RawNats(url, **options)
+        self._clients.append(peer)
+        return peer
+
+    # ---- HTTP --------------------------------------------------------------------------------
+
+    def origin(self, answer=None, **options):
+        origin = Origin(answer, **options)
+        self._origins.append(origin)
+        return origin
+
+    def python_server(self, handler=None):
+        server = PythonServer(handler)
+        self._origins.append(server)
+        return server
+
+    def client(self, gateway, **options):
+        """A kept connection to a gateway."""
+        client = Client(gateway if isinstance(gateway, str) else gateway.url, **options)
+        self._clients.append(client)
+        return client
+
+    def closing(self, thing):
+        """Has thing.close() called at the end."""
+        self._clients.append(thing)
+        return thing
+
+    # ---- programs of ours --------------------------------------------------------------------
+
+    def start(self, argv, name=None, **options):
+        child = Nrt(argv, name or os.path.basename(str(argv[0])), **options)
+        self._children.append(child)
+        return child
+
+    def nrt(self, *args, name=None, **options):
+        return self.start([NRT, *args], name or f"nrt {args[0]}", **options)
+
+    def program(self, name, *args, **options):
+        return self.start([program(name), *args], name, **options)
+
+    def serve(self, server, *pairs, args=(), wait=True):
+        """nrt serve HOST TARGET [HOST TARGET]... until each has its ready line."""
+        pairs = [pair if isinstance(pair, str) else pair.url for pair in pairs]
+        child = self.nrt("serve", "--server", url_of(server), *args, *pairs)
+        for host in pairs[::2] if wait else ():
+            child.wait_line(rf"serving {re.escape(host.lower())} on ")
+        return child
+
+    def gateway(self, server, *args, listen="0", wait=True):
+        child = self.nrt("gateway", "--server", url_of(server), "--listen", listen, *args)
+        if wait:
+            child.url = child.wait_line(r"listening on ((http://|unix:)\S+)").group(1)
+        return child
+
+    def handlers(self, server, host, workers=0, max_in_flight=0):
+        """The test service programs/handlers.c, ready."""
+        child = self.program("handlers", url_of(server), host, workers, max_in_flight)
+        child.wait_line(r"^ready$", "stdout")
+        return child
+
+    def run(self, argv, expect=0, data=None, timeout=DEADLINE * 2, env=None):
+        """Runs to the end and checks the exit code; expect=None: any."""
+        child = self.start(argv, env=env, stdin=subprocess.PIPE if data is not None else
+                           subprocess.DEVNULL)
+        if data is not None:
+            try:
+                child.stdin.write(data)
+                child.stdin.close()
+            except BrokenPipeError:
+                pass
+        code = child.wait(timeout)
+        child.expected = None
+        child.check_sanitizers()
+        assert expect is None or code == expect, f"exit code {code}:\n{child.transcript()}"
+        return child
+
+    def get(self, server, *args, **options):
+        """nrt get, to its end."""
+        return self.run([NRT, "get", "--server", url_of(server), *args], **options)
+
+    # ---- the end -----------------------------------------------------------------------------
+
+    def finish(self):
+        """Stops everything; the problems that show only now."""
+        problems = []
+        for client in self._clients:
+            client.close()
+        for child in self._children:
+            child.signal(15)
+        for child in self._children:
+            problems += self._end(child)
+        for thing in self._origins:
+            thing.close()
+        for server in self._servers:
+            server.kill()
+        return problems
+
+    def _end(self, child):
+        try:
+            code = child.wait()
+            child.check_sanitizers()
+            if child.expected is not None and code != child.expected:
+                return [f"{child.name} ended with exit code {code}:\n{child.transcript()}"]
+        except AssertionError as problem:
+            child.kill()
+            return [str(problem)]
+        return []
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def logs(self):
+        """For the report of a failed test."""
+        parts = [child.transcript() for child in self._children]
+        parts += [f"nats-server {server.name}:\n{server.log()[-4000:]}" for server in self._servers]
+        for origin in self._origins:
+            if isinstance(origin, Origin):
+                parts.append(f"origin {origin.url}: {origin.requests[-5:]} {origin.failures}")
+        return "\n\n".join(parts)
+
+
+def url_of(server):
+    return server if isinstance(server, str) else server.url
+
+
+def free_port():
+    """A port that was free a moment ago, for programs that cannot pick one."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]

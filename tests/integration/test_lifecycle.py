@@ -1,0 +1,259 @@
+"""Starting, waiting for NATS, leaving in good order, leaving at once, and coming back."""
+
+import json
+import signal
+
+import pytest
+
+from harness.client import is_listening, request_bytes
+from harness.clock import SLOW, Stopwatch, until
+from harness.message import assert_problem
+from harness.natsserver import cluster
+from harness.origin import Gate, plain
+from harness.world import NRT, free_port
+
+DEAD = "nats://127.0.0.1:1"
+
+
+def command(world, which, server):
+    if which == "serve":
+        return world.nrt("serve", "--server", server, "weather.nats", "http://127.0.0.1:1")
+    return world.nrt("gateway", "--server", server, "--proxy", "--listen", "0")
+
+
+# ---- start -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which, ready", [("serve", "serving weather.nats on"),
+                                          ("gateway", "listening on")])
+def test_at_start_a_program_keeps_trying_and_says_so(world, which, ready):
+    nats = world.nats()
+    nats.kill()
+    child = command(world, which, nats.url)
+    child.wait_line(rf"127\.0\.0\.1:{nats.port}")
+    assert ready not in child.stderr and child.running
+    nats.start()
+    child.wait_line(ready)
+
+
+@pytest.mark.parametrize("which", ["serve", "gateway"])
+def test_no_wait_ends_with_1_when_there_is_no_server(world, which):
+    tail = {"serve": ["weather.nats", "http://127.0.0.1:1"], "gateway": ["--proxy", "--listen", "0"]}
+    argv = [NRT, which, "--server", DEAD, "--no-wait", *tail[which]]
+    with Stopwatch() as watch:
+        done = world.run(argv, expect=1)
+    assert watch.seconds < 3 * SLOW
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_no_wait_does_not_hinder_a_program_that_can_connect(world, nats):
+    world.serve(nats, "weather.nats", world.origin(plain("x")), args=["--no-wait"])
+    assert world.get(nats, "--no-wait", "http://weather.nats/").stdout == "x"
+
+
+@pytest.mark.parametrize("which", ["serve", "gateway"])
+def test_a_signal_while_it_still_waits_for_nats_ends_it(world, which):
+    child = command(world, which, DEAD)
+    child.wait_line(r"127\.0\.0\.1:1")
+    with Stopwatch() as watch:
+        assert child.stop() == 0
+    assert watch.seconds < 1 * SLOW
+
+
+def test_a_name_is_shown_by_the_servers_monitoring(world):
+    nats = world.nats(monitor=True)
+    world.serve(nats, "weather.nats", "http://127.0.0.1:1", args=["--name", "my sidecar"])
+    assert [one["name"] for one in nats.connections()] == ["my sidecar"]
+
+
+def test_log_json_is_one_object_a_line(world, nats):
+    world.serve(nats, "weather.nats", world.origin(plain("x")), args=["--verbose"])
+    gateway = world.gateway(nats, "--proxy", "--log", "json", "--verbose", wait=False)
+    url = gateway.wait_line(r"listening on (http://[0-9.:]+)").group(1)
+    world.client(url).get("/city?x", host="weather.nats")
+    gateway.wait_line("/city")
+    for line in gateway.lines("stderr"):
+        assert isinstance(json.loads(line), dict)
+
+
+# ---- leaving in good order ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow(world, nats):
+    """A sidecar whose origin holds /slow until slow.gate is opened."""
+    gate = Gate()
+    origin = world.origin(
+        lambda request: (request.target.startswith("/slow") and gate.wait()) or plain(request.target))
+    serving = world.serve(nats, "weather.nats", origin)
+    serving.gate, serving.origin = gate, origin
+    yield serving
+    gate.open()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sidecar_finishes_what_is_in_flight(world, nats, slow, number):
+    gateway = world.gateway(nats, "--proxy")
+    client, other = world.client(gateway), world.client(gateway)
+    client.send(request_bytes("GET", "/slow", host="weather.nats"))
+    slow.gate.wait_entered()
+    slow.signal(number)
+    until(lambda: other.get("/", host="weather.nats").error == "no-service", "it left the group")
+    assert slow.running
+    slow.gate.open()
+    assert client.answer().body == b"/slow"
+    assert slow.wait() == 0
+
+
+def test_a_gateway_finishes_what_is_in_flight_and_listens_no_more(world, nats, slow):
+    gateway = world.gateway(nats, "--proxy")
+    client, idle = world.client(gateway), world.client(gateway)
+    assert idle.get("/", host="weather.nats").status == 200
+    client.send(request_bytes("GET", "/slow", host="weather.nats"))
+    slow.gate.wait_entered()
+    gateway.signal(signal.SIGTERM)
+    until(lambda: not is_listening(gateway.url), "it listens no more")
+    assert idle.at_end()
+    assert gateway.running
+    slow.gate.open()
+    answer = client.answer()
+    assert answer.body == b"/slow" and answer.get("Connection") == "close"
+    assert client.at_end()
+    assert gateway.wait() == 0
+
+
+def test_a_gateway_in_the_middle_of_a_request_body_lets_it_finish(world, nats, slow):
+    gateway = world.gateway(nats, "--proxy")
+    client = world.client(gateway)
+    client.send("POST /up HTTP/1.1\r\nHost: weather.nats\r\nExpect: 100-continue\r\n"
+                "Content-Length: 10\r\n\r\n")
+    assert client.interim().status == 100
+    client.send("12345")
+    gateway.signal(signal.SIGTERM)
+    until(lambda: not is_listening(gateway.url), "it listens no more")
+    client.send("67890")
+    assert client.answer().body == b"/up"
+    assert gateway.wait() == 0
+
+
+@pytest.mark.parametrize("which", ["serve", "gateway"])
+def test_with_nothing_in_flight_it_leaves_at_once(world, nats, slow, which):
+    gateway = world.gateway(nats, "--proxy")
+    world.client(gateway).get("/", host="weather.nats")
+    with Stopwatch() as watch:
+        assert (slow if which == "serve" else gateway).stop() == 0
+    assert watch.seconds < 0.5 * SLOW
+
+
+@pytest.mark.parametrize("which", ["serve", "gateway"])
+def test_a_second_signal_leaves_at_once(world, nats, slow, which):
+    gateway = world.gateway(nats, "--proxy")
+    client, other = world.client(gateway), world.client(gateway)
+    client.send(request_bytes("GET", "/slow", host="weather.nats"))
+    slow.gate.wait_entered()
+    child = slow if which == "serve" else gateway
+    child.signal(signal.SIGTERM)
+    if which == "serve":
+        until(lambda: other.get("/", host="weather.nats").error == "no-service", "it drains")
+    else:
+        until(lambda: not is_listening(gateway.url), "it drains")
+    assert child.running
+    with Stopwatch() as watch:
+        child.signal(signal.SIGTERM)
+        assert child.wait() != 0
+    child.expected = None
+    assert watch.seconds < 0.5 * SLOW
+
+
+def test_no_request_is_lost_when_one_of_two_instances_drains_under_load(world, nats):
+    """A rolling restart: every request is answered 200."""
+    origin = world.origin(lambda request: plain(request.target[1:]))
+    one = world.serve(nats, "weather.nats", origin)
+    world.serve(nats, "weather.nats", origin)
+    load = world.program("load", nats.url, "weather.nats", 4000, 16, 5000)
+    until(lambda: len(load.lines()) > 500, "load")
+    assert one.stop() == 0
+    assert load.wait() == 0
+    results = [line.split() for line in load.lines()]
+    assert len(results) == 4000
+    assert {(result[3], result[4]) for result in results} == {("ok", "200")}
+
+
+# ---- coming back -------------------------------------------------------------------------------
+
+
+def test_a_restarted_server_is_found_again_by_sidecar_and_gateway(world, nats, slow):
+    client = world.client(world.gateway(nats, "--proxy"))
+    for _ in range(3):
+        assert client.get("/x", host="weather.nats").status == 200
+        nats.restart()
+        with Stopwatch() as watch:
+            until(lambda: client.get("/x", host="weather.nats").body == b"/x", "it works again")
+        assert watch.seconds < 1.0 * SLOW
+
+
+def test_exchanges_resume_within_a_second_when_the_server_restarts_under_load(world, nats):
+    serving = world.serve(nats, "weather.nats", world.origin(lambda request: plain(request.target[1:])))
+    load = world.program("load", nats.url, "weather.nats", 0, 32, 5000, stdin=-1)
+    until(lambda: len(load.lines()) > 1000, "load")
+    nats.kill()
+    nats.start()
+    with Stopwatch() as back:
+        lines = len(load.lines())
+        load.wait_line(r" ok 200 ", "stdout", skip=lines)
+    assert back.seconds < 1.0 * SLOW
+    lines = len(load.lines())
+    until(lambda: len(load.lines()) > lines + 1000, "load goes on")
+    load.stdin.close()
+    assert load.wait() == 0 and serving.running
+    outcomes = {}
+    for line in load.lines():
+        outcome = line.split()[3]
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    # At most what was in flight when the server died; no-service while the sidecar still came back.
+    assert outcomes.pop("ok") > 1900
+    assert set(outcomes) <= {"aborted", "no-service", "disconnected"}, outcomes
+    assert outcomes.get("aborted", 0) <= 32
+
+
+def test_a_server_that_hangs_is_left_for_another(world):
+    """Its sockets stay open, nothing answers: two unanswered pings end the connection."""
+    one, two = cluster(world.nats, ["one", "two"])
+    servers = f"{one.url},{two.url}"
+    options = ["--proxy", "--timeout", "500ms"]
+    gateway = world.gateway(servers, *options)
+    on_one = next(iter(one.connections()), None)
+    hung, other = (one, two) if on_one else (two, one)
+    world.serve(other, "weather.nats", world.origin(plain("x")))
+    client = world.client(gateway)
+    until(lambda: client.get("/", host="weather.nats").status == 200, "the route carries it")
+    hung.pause()
+    try:
+        until(lambda: client.get("/", host="weather.nats").status == 200, "another server", 40 * SLOW)
+    finally:
+        hung.resume()
+
+
+def test_when_a_server_of_a_cluster_dies_its_clients_go_to_another_they_were_told_of(world):
+    """Only the first server's URL is configured; the others came in its INFO."""
+    one, two = cluster(world.nats, ["one", "two"])
+    world.serve(one, "weather.nats", world.origin(plain("x")))
+    client = world.client(world.gateway(one, "--proxy"))
+    assert client.get("/", host="weather.nats").get("NRT-Connected-Server") == "one"
+    one.kill()
+    with Stopwatch() as watch:
+        until(lambda: client.get("/", host="weather.nats").status == 200, "both moved")
+    assert watch.seconds < 2.0 * SLOW
+    assert client.get("/", host="weather.nats").get("NRT-Connected-Server") == "two"
+
+
+def test_an_origin_that_starts_late_is_found(world, nats):
+    port = free_port()
+    world.serve(nats, "weather.nats", f"http://127.0.0.1:{port}")
+    client = world.client(world.gateway(nats, "--proxy"))
+    assert_problem(client.get("/", host="weather.nats"), 502, "origin-failed")
+    origin = world.origin(plain("x"))
+    origin.stop()
+    origin.port = port
+    origin.start()
+    assert client.get("/", host="weather.nats").body == b"x"
