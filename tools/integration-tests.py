@@ -25,6 +25,7 @@ class Counts:
 
     def __init__(self):
         self.worst = {}
+        self.interrupted = False
 
     def add(self, report):
         before = self.worst.get(report.nodeid, "passed")
@@ -36,6 +37,10 @@ class Counts:
     def pytest_collectreport(self, report):
         if report.outcome != "passed":  # what passes here is a file, not a test
             self.add(report)
+
+    def pytest_keyboard_interrupt(self, excinfo):  # comes after pytest.exit, too
+        # Session.Interrupted is pytest's own stop, after failures that are counted already.
+        self.interrupted = not isinstance(excinfo.value, pytest.Session.Interrupted)
 
     def of(self, outcome):
         return list(self.worst.values()).count(outcome)
@@ -52,7 +57,8 @@ def limit_time(seconds):
     def time_is_up(*_):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(GRACE)
-        print(f"\nnot finished after {seconds} s, so this is where it stops:", flush=True)
+        where = os.environ.get("PYTEST_CURRENT_TEST", "no test")
+        print(f"\nnot finished after {seconds} s; stopped in {where}", flush=True)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGALRM, time_is_up)
@@ -84,7 +90,7 @@ def main():
         if not options.args:
             print("there are no integration tests")
             failed += 1
-    elif code != pytest.ExitCode.OK and (not failed or code != pytest.ExitCode.TESTS_FAILED):
+    elif counts.interrupted or code != pytest.ExitCode.OK and not failed:
         failed += 1
     if options.summary:
         with open(options.summary, "w", encoding="ascii") as out:

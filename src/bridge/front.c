@@ -179,12 +179,11 @@ static void refuse_and_close(nrt__front_conn *conn, int error, const char *detai
     nrt__front_refuse(conn, error, detail);
 }
 
-/* One step of the reader over `bytes`; how many were used. */
-static size_t step(nrt__front_conn *conn, nrt_str bytes) {
-    size_t used;
+/* One step of the reader over `bytes`, of which *used are used. False when it wants more than there is. */
+static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
     nrt_str body;
     const char *detail = NULL;
-    int event = nrt__h1_read(&conn->reader, bytes.ptr, bytes.len, &used, &body);
+    int event = nrt__h1_read(&conn->reader, bytes.ptr, bytes.len, used, &body);
     int error = event < 0 ? event : 0;
     if (event < 0) {
         detail = conn->reader.reason;
@@ -199,7 +198,6 @@ static size_t step(nrt__front_conn *conn, nrt_str bytes) {
     } else if (event == NRT__H1_END) {
         nrt__timer_clear(&nrt__conn_loop(conn->front->conn)->timers, &conn->timer);
         nrt__front_send(conn);
-        return used;
     }
     if (error < 0) {
         /* What could be read whole leaves the connection in order. */
@@ -210,7 +208,7 @@ static size_t step(nrt__front_conn *conn, nrt_str bytes) {
             refuse_and_close(conn, error, detail);
         }
     }
-    return used;
+    return event != NRT__H1_MORE;
 }
 
 /* Reads on through what is pending and `bytes`, as far as requests may be taken up. */
@@ -220,19 +218,18 @@ static void run(nrt__front_conn *conn, nrt_str bytes) {
         conn_close(conn); /* cannot be: no more is read than fits */
         return;
     }
-    for (;;) {
+    bool more = true;
+    while (more && may_go_on(conn)) {
+        size_t used;
         if (from_pending) {
             bytes = nrt__buf_view(&conn->pending);
-        }
-        if (!may_go_on(conn) || (bytes.len == 0 && !conn->reader.complete)) {
-            break;
         }
         if (bytes.len > 0 && !conn->got_bytes) {
             conn->got_bytes = true;
             conn->began_ms = nrt__front_env(conn->front)->now_ms;
             set_timer(conn, conn->front->options.head_timeout_ms);
         }
-        size_t used = step(conn, bytes);
+        more = step(conn, bytes, &used);
         if (from_pending) {
             nrt__buf_consume(&conn->pending, used);
         } else {

@@ -78,7 +78,7 @@ const char *nrt__args_suggest(const char *typed, const char *const words[], size
     for (size_t i = 0; i < count; i++) {
         size_t edits = distance(typed, words[i]);
         if (len >= 2 && strncmp(words[i], typed, len) == 0) {
-            edits = smaller(edits, 1);
+            edits = 0; /* begun rightly: nearer than a slip */
         }
         /* A word of which every letter changed was not meant. */
         if (edits < strlen(words[i]) && edits <= best_distance &&

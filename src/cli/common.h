@@ -79,9 +79,6 @@ void nrt__program_close(nrt__program *program);
 /* True where --no-wait was given and no server has answered an attempt. */
 bool nrt__program_gave_up(const nrt__program *program);
 
-/* The servers for messages: without user, password or token. Returns `out`. */
-const char *nrt__program_servers(const nrt__program *program, char *out, size_t size);
-
 /* Milliseconds of the monotonic clock. */
 uint64_t nrt__program_now_ms(void);
 

@@ -130,8 +130,7 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_RESOLVE:
     case NRT_ERR_AUTH:
     case NRT_ERR_SERVER:
-        (void)snprintf(why, size, "no connection to NATS at %s: %s",
-                       nrt__program_servers(&get->program, text, sizeof(text)), detail);
+        (void)snprintf(why, size, "no connection to NATS: %s", detail);
         (void)snprintf(get->hint, sizeof(get->hint),
                        "Name your server with --server or NATS_URL, or start one: nats-server");
         break;

@@ -26,7 +26,8 @@ bool nrt__program_gave_up(const nrt__program *program) {
            program->attempts >= count_servers(program->common->servers);
 }
 
-const char *nrt__program_servers(const nrt__program *program, char *out, size_t size) {
+/* The servers for messages: without user, password or token. Returns `out`. */
+static const char *public_servers(const nrt__program *program, char *out, size_t size) {
     const char *servers = program->common->servers;
     if (!servers) {
         servers = "nats://127.0.0.1:4222";
@@ -76,6 +77,15 @@ static void tell_connected(nrt__program *program) {
                             : "");
 }
 
+/* For JSON lines; NULL for text. */
+static json_t *failure_members(const nrt__program *program, int error, const char *detail) {
+    if (!nrt__report_is_json(&program->log)) {
+        return NULL;
+    }
+    return json_pack("{s:s, s:o}", "error", nrt_error_code(error), "detail",
+                     nrt__report_string(nrt_str_from(detail)));
+}
+
 static void tell_failed(nrt__program *program, int error, const char *detail) {
     uint64_t now = nrt__program_now_ms();
     bool first = program->attempts == 1;
@@ -83,23 +93,16 @@ static void tell_failed(nrt__program *program, int error, const char *detail) {
         return;
     }
     program->told_ms = now;
-    char servers[256];
-    char took[40];
-    json_t *members = NULL;
-    if (nrt__report_is_json(&program->log)) {
-        members = json_pack("{s:s, s:s}", "error", nrt_error_code(error), "detail", detail);
+    char lasting[64] = "";
+    if (!first) {
+        char took[40];
+        (void)snprintf(lasting, sizeof(lasting), " for %s",
+                       nrt__duration_format(now - program->down_since_ms, took, sizeof(took)));
     }
-    nrt__program_servers(program, servers, sizeof(servers));
-    if (first) {
-        nrt__report_event(&program->log, NRT_LOG_WARN, "connect-failed", members,
-                          "no connection to NATS at %s: %s; trying until there is one", servers,
-                          *detail ? detail : nrt_error_text(error));
-    } else {
-        nrt__report_event(&program->log, NRT_LOG_WARN, "connect-failed", members,
-                          "no connection to NATS at %s for %s: %s; still trying", servers,
-                          nrt__duration_format(now - program->down_since_ms, took, sizeof(took)),
-                          *detail ? detail : nrt_error_text(error));
-    }
+    nrt__report_event(&program->log, NRT_LOG_WARN, "connect-failed",
+                      failure_members(program, error, detail), "no connection to NATS%s: %s; %s",
+                      lasting, *detail ? detail : nrt_error_text(error),
+                      first ? "trying until there is one" : "still trying");
 }
 
 static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char *detail,
@@ -119,11 +122,8 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         program->connected = false;
         program->down_since_ms = nrt__program_now_ms();
         if (!program->quiet && !program->signal) {
-            json_t *members =
-                nrt__report_is_json(&program->log)
-                    ? json_pack("{s:s, s:s}", "error", nrt_error_code(error), "detail", detail)
-                    : NULL;
-            nrt__report_event(&program->log, NRT_LOG_WARN, "disconnected", members,
+            nrt__report_event(&program->log, NRT_LOG_WARN, "disconnected",
+                              failure_members(program, error, detail),
                               "lost the connection to NATS: %s; connecting again",
                               *detail ? detail : nrt_error_text(error));
         }
@@ -132,10 +132,9 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         program->attempts++;
         if (nrt__program_gave_up(program)) {
             if (!program->quiet) {
-                char servers[256];
-                nrt__report_event(&program->log, NRT_LOG_ERROR, "connect-failed", NULL,
-                                  "no connection to NATS at %s: %s (--no-wait: not trying on)",
-                                  nrt__program_servers(program, servers, sizeof(servers)),
+                nrt__report_event(&program->log, NRT_LOG_ERROR, "connect-failed",
+                                  failure_members(program, error, detail),
+                                  "no connection to NATS: %s (--no-wait: not trying on)",
                                   *detail ? detail : nrt_error_text(error));
             }
             nrt__program_end(program, NRT__EXIT_FAILED);
@@ -193,7 +192,7 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
     }
     bool usage = true;
     char servers[256];
-    nrt__program_servers(program, servers, sizeof(servers));
+    public_servers(program, servers, sizeof(servers));
     switch (error) {
     case NRT_ERR_URL:
         nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL,

@@ -109,9 +109,8 @@ static int serve_one(served *one, const serve_options *options) {
     one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
                                    sizeof(detail));
     if (!one->origin) {
-        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
-                          "target \"%s\": %s; write http://HOST:PORT or unix:/PATH", one->target,
-                          *detail ? detail : nrt_error_text(error));
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "cannot serve %s from %s: %s",
+                          one->host, one->target, *detail ? detail : nrt_error_text(error));
         return NRT__EXIT_USAGE;
     }
     nrt_service_options service_options;

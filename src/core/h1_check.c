@@ -92,12 +92,8 @@ static int check_host(nrt__h1_reader *reader) {
     if (!host && message->minor > 0) {
         return nrt__h1_malformed(reader, "Host is missing");
     }
-    /* RFC 9112 section 3.2.2: the target's authority is what counts. Where Host says something else, someone on the way may
-     * have read it the other way. */
+    /* RFC 9112 section 3.2.2: the target's authority is what counts, and Host is made from it again. */
     if (message->target.ptr[0] != '/' && nrt__url_parse(message->target, &url) == 0) {
-        if (host && !nrt__str_same(url.host, name)) {
-            return nrt__h1_malformed(reader, "Host is not the target's authority");
-        }
         name = url.host;
     }
     message->host = name;

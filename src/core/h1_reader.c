@@ -154,7 +154,8 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->scanned = 0;
     reader->extension = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
-    reader->in_trailers = reader->complete = reader->to_close = false;
+    reader->started = false;
+    reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;
 }
 
 bool nrt__h1_is_idle(const nrt__h1_reader *reader) {
@@ -258,6 +259,18 @@ static long scan_head(nrt__h1_reader *reader, const char *head, size_t len) {
         }
     }
     reader->scanned = line;
+    const char *cr = memchr(head + line, '\r', len - line);
+    if (cr && cr + 1 < head + len) {
+        return nrt__h1_malformed(reader, "a CR stands inside a line");
+    }
+    if (line > 0 && !reader->started) {
+        /* What is wrong already need not be waited for. The line is read again when all is there and stays in place. */
+        reader->started = true;
+        size_t end = (size_t)((const char *)memchr(head, '\r', line) - head);
+        int error = nrt__h1_read_start(reader, (nrt_str){head, end});
+        reader->message->status = 0;
+        return error;
+    }
     if (line == 0 && len > reader->limits.target + 512 && (reader->flags & NRT__H1_REQUEST)) {
         return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
     }
@@ -382,6 +395,7 @@ int nrt__h1_read_end(nrt__h1_reader *reader) {
         if (nrt__h1_is_idle(reader)) {
             return NRT__H1_MORE;
         }
+        reader->truncated = true;
         return nrt__h1_malformed(reader, "the message ends inside its head");
     case NRT__H1_IN_BODY:
         break;
@@ -391,6 +405,7 @@ int nrt__h1_read_end(nrt__h1_reader *reader) {
         return reader->error;
     }
     if (!reader->complete && !reader->to_close) {
+        reader->truncated = true;
         return nrt__h1_malformed(reader, "the message ends inside its body");
     }
     return finish(reader);

@@ -57,6 +57,8 @@ typedef struct nrt__h1_reader {
     uint8_t state;        /* nrt__h1_state */
     uint8_t flags;
     bool in_trailers;
+    bool started;         /* the start line has been read, before the head was complete */
+    bool truncated;       /* nothing was wrong but that the stream ended too early */
     bool complete;        /* llhttp saw the end of the message */
     bool to_close;        /* a response that ends with its connection */
 } nrt__h1_reader;

@@ -25,9 +25,29 @@ static bool is_reg_name(nrt_str text) {
     return text.len > 0;
 }
 
+/* 1*( unreserved / sub-delims / ":" ) */
+static bool is_future(nrt_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        nrt_str one = {text.ptr + i, 1};
+        if (text.ptr[i] != ':' && (text.ptr[i] == '%' || !is_reg_name(one))) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+/* "[" ( IPv6address / IPvFuture ) "]", RFC 3986 section 3.2.2 */
 static bool is_ip_literal(nrt_str text) {
     if (text.len < 4 || text.ptr[0] != '[' || text.ptr[text.len - 1] != ']') {
         return false;
+    }
+    if (nrt__lower(text.ptr[1]) == 'v') {
+        size_t dot = 2;
+        while (is_hex(text.ptr[dot])) {
+            dot++;
+        }
+        nrt_str rest = {text.ptr + dot + 1, text.len - dot - 2};
+        return dot > 2 && text.ptr[dot] == '.' && is_future(rest);
     }
     for (size_t i = 1; i + 1 < text.len; i++) {
         char c = text.ptr[i];
