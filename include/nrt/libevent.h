@@ -1,5 +1,6 @@
-/* Runs a connection on a libevent loop. Everything is inline: the library itself does not need libevent, the program that
- * includes this links -levent_core. Also the example for adapters to other loops.
+/* Runs a connection on a libevent loop. Everything is inline: the library itself does not need
+ * libevent, the program that includes this links -levent_core. Also the example for adapters to
+ * other loops.
  *
  *     struct event_base *base = event_base_new();
  *     nrt_loop loop;
@@ -63,8 +64,8 @@ static inline int nrt_libevent_io_set(void *data, void *handle, unsigned events)
     nrt_libevent_io *io = (nrt_libevent_io *)handle;
     (void)data;
     /* A hang-up shows as readable. */
-    int read = events & (NRT_IO_READ | NRT_IO_HANGUP) ? event_add(io->read, NULL)
-                                                      : event_del(io->read);
+    int read =
+        events & (NRT_IO_READ | NRT_IO_HANGUP) ? event_add(io->read, NULL) : event_del(io->read);
     int write = events & NRT_IO_WRITE ? event_add(io->write, NULL) : event_del(io->write);
     return read < 0 || write < 0 ? NRT_ERR_SYSTEM : 0;
 }
@@ -128,8 +129,8 @@ static inline void nrt_libevent_detach(void *data) {
     free(self);
 }
 
-/* Fills in `loop` for nrt_options.loop. What it allocates belongs to the one connection opened with it, and goes with it;
- * where none was opened, nrt_libevent_release frees it. NRT_ERR_MEMORY. */
+/* Fills in `loop` for nrt_options.loop. What it allocates belongs to the one connection opened with
+ * it, and goes with it; where none was opened, nrt_libevent_release frees it. NRT_ERR_MEMORY. */
 static inline int nrt_libevent_init(nrt_loop *loop, struct event_base *base) {
     nrt_libevent *self = (nrt_libevent *)calloc(1, sizeof(*self));
     if (!self) {

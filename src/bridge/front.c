@@ -16,7 +16,7 @@ enum {
     OUTPUT_MAX = 256 * 1024, /* responses to pipelined requests waiting for a slow reader */
     BODY_KEEP = 16 * 1024,
     LINGER_MS = 2000,
-    LINGER_BYTES = 256 * 1024,
+    LINGER_BYTES = 16 << 20,
     ACCEPT_PAUSE_MS = 100,
 };
 
@@ -154,11 +154,10 @@ static int on_expect(nrt__front_conn *conn, const char **detail) {
 
 static int on_head(nrt__front_conn *conn, const char **detail) {
     conn->began_ms = nrt__front_env(conn->front)->now_ms;
-    size_t max = nrt__session_info(conn->front->conn->link.session)->max_payload;
-    conn->body.max = conn->front->options.max_body;
-    if (max > 0 && max < conn->body.max) {
-        conn->body.max = max;
-    }
+    nrt_conn *nats = conn->front->conn;
+    size_t max = nrt__session_info(nats->link.session)->max_payload;
+    max = max > 0 ? max : nats->options.max_message; /* not connected yet */
+    conn->body.max = conn->front->options.max_body < max ? conn->front->options.max_body : max;
     int error = nrt__front_check_head(conn, detail);
     if (error == 0) {
         error = on_expect(conn, detail);
@@ -179,7 +178,8 @@ static void refuse_and_close(nrt__front_conn *conn, int error, const char *detai
     nrt__front_refuse(conn, error, detail);
 }
 
-/* One step of the reader over `bytes`, of which *used are used. False when it wants more than there is. */
+/* One step of the reader over `bytes`, of which *used are used. False when it wants more than there
+ * is. */
 static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
     nrt_str body;
     const char *detail = NULL;
@@ -362,8 +362,8 @@ static void on_acceptable(void *arg, unsigned events) {
             nrt__loop *loop = nrt__conn_loop(front->conn);
             nrt__log(&loop->env, NRT_LOG_ERROR, "cannot accept connections: %s", strerror(errno));
             nrt__io_set(&front->listener, 0);
-            nrt__timer_set(&loop->timers, &front->accept_timer,
-                           loop->env.now_ms + ACCEPT_PAUSE_MS, on_accept_pause_over, front);
+            nrt__timer_set(&loop->timers, &front->accept_timer, loop->env.now_ms + ACCEPT_PAUSE_MS,
+                           on_accept_pause_over, front);
             return;
         }
         if (fd >= 0) {

@@ -111,8 +111,7 @@ static int check_unsupported(const nrt__message *request, const char **detail) {
         *detail = "HTTP/2 (h2c) is not supported: use HTTP/1.1";
         return NRT_ERR_UNSUPPORTED;
     }
-    if (type.len >= 16 &&
-        nrt__str_same((nrt_str){type.ptr, 16}, NRT__STR("application/grpc"))) {
+    if (type.len >= 16 && nrt__str_same((nrt_str){type.ptr, 16}, NRT__STR("application/grpc"))) {
         *detail = "gRPC needs HTTP/2 and is not supported";
         return NRT_ERR_UNSUPPORTED;
     }
@@ -156,7 +155,8 @@ static int find_service(nrt__front_conn *conn, const char **detail) {
     conn->host = nrt__routes_find(options->routes, request->host, path);
     if (!conn->host.ptr) {
         bool foreign = options->proxy && absolute;
-        *detail = foreign ? "this proxy leads to .nats hosts only" : nrt_error_text(NRT_ERR_NO_ROUTE);
+        *detail =
+            foreign ? "this proxy leads to .nats hosts only" : nrt_error_text(NRT_ERR_NO_ROUTE);
         return NRT_ERR_NO_ROUTE;
     }
     request->target = path;
@@ -175,15 +175,15 @@ int nrt__front_check_head(nrt__front_conn *conn, const char **detail) {
     if (error == 0) {
         error = find_service(conn, detail);
     }
-    if (error == 0 && request->framing == NRT__FRAMING_LENGTH &&
-        request->length > conn->body.max) {
+    if (error == 0 && request->framing == NRT__FRAMING_LENGTH && request->length > conn->body.max) {
         *detail = "the request's body is larger than the limit";
         error = NRT_ERR_TOO_LARGE;
     }
     return error;
 }
 
-/* RFC 9110 section 7.6.3, and the de-facto X-Forwarded-*: what came from outside is replaced, unless from whom we trust. */
+/* RFC 9110 section 7.6.3, and the de-facto X-Forwarded-*: what came from outside is replaced,
+ * unless from whom we trust. */
 static bool add_forwarded(nrt__front_conn *conn) {
     nrt__message *request = &conn->request;
     nrt_fields *fields = &request->fields;
@@ -205,8 +205,8 @@ static bool add_forwarded(nrt__front_conn *conn) {
     nrt__buf_put(&text, nrt_str_from(conn->peer_name));
     nrt__fields_drop_id(fields, NRT__X_FORWARDED_FOR);
     nrt_str list = nrt__arena_copy(arena, nrt__buf_view(&text));
-    bool fine = list.ptr && !text.failed &&
-                nrt__fields_append(fields, NRT__STR("X-Forwarded-For"), list);
+    bool fine =
+        list.ptr && !text.failed && nrt__fields_append(fields, NRT__STR("X-Forwarded-For"), list);
     nrt__buf_free(&text);
     if (fine && !nrt__fields_find(fields, NRT__X_FORWARDED_PROTO, NULL)) {
         fine = nrt__fields_append(fields, NRT__STR("X-Forwarded-Proto"), NRT__STR("http"));
@@ -215,8 +215,7 @@ static bool add_forwarded(nrt__front_conn *conn) {
     if (fine && host.len > 0 && !nrt__fields_find(fields, NRT__X_FORWARDED_HOST, NULL)) {
         fine = nrt__fields_append(fields, NRT__STR("X-Forwarded-Host"), host);
     }
-    return fine &&
-           nrt__fields_append(fields, NRT__STR("Via"), nrt_str_from(conn->front->via));
+    return fine && nrt__fields_append(fields, NRT__STR("Via"), nrt_str_from(conn->front->via));
 }
 
 void nrt__front_send(nrt__front_conn *conn) {
@@ -231,8 +230,8 @@ void nrt__front_send(nrt__front_conn *conn) {
     request->host = conn->host;
     request->body = nrt__buf_view(&conn->body);
     conn->state = NRT__FRONT_WAITING;
-    int error = nrt__client_send(front->conn->client, request, front->options.timeout_ms,
-                                 on_result, conn, &conn->exchange);
+    int error = nrt__client_send(front->conn->client, request, front->options.timeout_ms, on_result,
+                                 conn, &conn->exchange);
     if (error < 0) {
         conn->exchange = 0;
         nrt__front_refuse(conn, error, NULL);

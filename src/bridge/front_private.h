@@ -1,4 +1,5 @@
-/* What front.c (connections) and front_exchange.c (requests to exchanges, results to responses) share. */
+/* What front.c (connections) and front_exchange.c (requests to exchanges, results to responses)
+ * share. */
 #ifndef NRT__FRONT_PRIVATE_H
 #define NRT__FRONT_PRIVATE_H
 
@@ -14,7 +15,8 @@ typedef enum nrt__front_state {
     NRT__FRONT_READING = 0, /* a head or a body */
     NRT__FRONT_WAITING,     /* the exchange is under way */
     NRT__FRONT_CLOSING,     /* the last response is going out */
-    NRT__FRONT_LINGERING,   /* it has gone out; what the client still sends is passed over, so that it is not reset */
+    NRT__FRONT_LINGERING, /* it has gone out; what the client still sends is passed over, so that it
+                             is not reset */
 } nrt__front_state;
 
 typedef struct nrt__front_conn {

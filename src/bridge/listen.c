@@ -33,7 +33,8 @@ static int open_socket(const struct sockaddr *addr, socklen_t len) {
     return fd;
 }
 
-/* A socket file that nobody listens on is left from a run that was killed; one that answers is in use. */
+/* A socket file that nobody listens on is left from a run that was killed; one that answers is in
+ * use. */
 static bool is_stale(const struct sockaddr_un *addr) {
     struct stat st;
     if (stat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
@@ -43,8 +44,8 @@ static bool is_stale(const struct sockaddr_un *addr) {
     if (fd < 0) {
         return false;
     }
-    bool refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
-                   errno == ECONNREFUSED;
+    bool refused =
+        connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED;
     close(fd);
     return refused;
 }
@@ -166,8 +167,7 @@ int nrt__cidr_read(const char *text, nrt__cidr *out) {
     }
     memcpy(host, text, len);
     host[len] = '\0';
-    if (!nrt__resolve_number(host, 0, &addresses) ||
-        !to_v6(&addresses.list[0].addr, out->bytes)) {
+    if (!nrt__resolve_number(host, 0, &addresses) || !to_v6(&addresses.list[0].addr, out->bytes)) {
         return NRT_ERR_USAGE;
     }
     unsigned all = addresses.list[0].addr.ss_family == AF_INET ? 32 : 128;

@@ -5,9 +5,9 @@
 #include <nrt/error.h>
 #include <sys/socket.h>
 
-/* Opens a listening, non-blocking socket for `[ADDR:]PORT` or `unix:/path` (see nrt__front_open). Writes where it listens, as
- * "http://127.0.0.1:9090" or "unix:/path", to `url`, and what is wrong, in words, to `detail`. Returns the descriptor, or
- * NRT_ERR_USAGE, NRT_ERR_SYSTEM. */
+/* Opens a listening, non-blocking socket for `[ADDR:]PORT` or `unix:/path` (see nrt__front_open).
+ * Writes where it listens, as "http://127.0.0.1:9090" or "unix:/path", to `url`, and what is wrong,
+ * in words, to `detail`. Returns the descriptor, or NRT_ERR_USAGE, NRT_ERR_SYSTEM. */
 int nrt__listen(const char *text, char *url, size_t url_size, char *detail, size_t detail_size);
 
 /* The peer's address without its port; "unix" for one on a unix socket. */

@@ -70,7 +70,8 @@ static bool add_wait(nrt__origin *origin, nrt_exchange *exchange, bool first) {
 void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
     char detail[256];
     snprintf(detail, sizeof(detail), "cannot connect to the origin: %s", reason);
-    /* As many wait as attempts can be under way at once: those that have none left fail now, not at their timeout. */
+    /* As many wait as attempts can be under way at once: those that have none left fail now, not at
+     * their timeout. */
     while (origin->wait_count > origin->dialing) {
         nrt__origin_fail(take_wait(origin), NRT_ERR_ORIGIN, detail);
     }
@@ -79,18 +80,17 @@ void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
 static void dial_one(nrt__origin *origin) {
     int error = NRT_ERR_CONNECT;
     if (origin->is_unix) {
-        error = nrt__origin_dial(origin, (const struct sockaddr *)&origin->path,
-                                 sizeof(origin->path));
+        error =
+            nrt__origin_dial(origin, (const struct sockaddr *)&origin->path, sizeof(origin->path));
     } else {
         for (size_t i = 0; error < 0 && i < origin->addresses.count; i++) {
             const nrt__address *address = &origin->addresses.list[i];
-            error = nrt__origin_dial(origin, (const struct sockaddr *)&address->addr,
-                                     address->len);
+            error = nrt__origin_dial(origin, (const struct sockaddr *)&address->addr, address->len);
         }
     }
     if (error < 0) {
-        nrt__origin_dial_failed(origin, error == NRT_ERR_MEMORY ? "out of memory"
-                                                                 : strerror(errno));
+        nrt__origin_dial_failed(origin,
+                                error == NRT_ERR_MEMORY ? "out of memory" : strerror(errno));
     }
 }
 
@@ -114,8 +114,8 @@ static bool have_address(nrt__origin *origin) {
         return true;
     }
     if (!origin->resolve) {
-        origin->resolve = nrt__resolve_start(origin->conn->box, origin->host, origin->port,
-                                             on_resolved, origin);
+        origin->resolve =
+            nrt__resolve_start(origin->conn->box, origin->host, origin->port, on_resolved, origin);
         if (!origin->resolve) {
             nrt__origin_dial_failed(origin, "no thread for looking up its name");
         }
@@ -178,8 +178,7 @@ static int read_target(nrt__origin *origin, const char *target, char *detail, si
         return NRT_ERR_UNSUPPORTED;
     }
     if (nrt__url_parse(nrt_str_from(target), &url) < 0 || url.userinfo.ptr || url.query.len > 0 ||
-        url.fragment.len > 0 ||
-        (url.port.len > 0 && !nrt__str_to_u64(url.port, 65535, &port))) {
+        url.fragment.len > 0 || (url.port.len > 0 && !nrt__str_to_u64(url.port, 65535, &port))) {
         snprintf(detail, size,
                  "\"%s\" is not a target: it looks like http://127.0.0.1:8080, "
                  "http://host:port/base or unix:/path",

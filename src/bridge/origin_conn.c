@@ -1,4 +1,5 @@
-/* One connection to the origin: dialled, used for one exchange after another, closed when there is any doubt. */
+/* One connection to the origin: dialled, used for one exchange after another, closed when there is
+ * any doubt. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -62,8 +63,9 @@ static bool is_idempotent(nrt_str method) {
     return false;
 }
 
-/* The connection ended before a byte of the response came. On one that was kept the origin may have closed it while the
- * request was under way: then an idempotent request may be sent once more, on another (RFC 9112 section 9.3.1). */
+/* The connection ended before a byte of the response came. On one that was kept the origin may have
+ * closed it while the request was under way: then an idempotent request may be sent once more, on
+ * another (RFC 9112 section 9.3.1). */
 static void broke_off(nrt__origin_conn *conn, const char *what) {
     nrt__origin *origin = conn->origin;
     nrt_exchange *exchange = conn->exchange;
@@ -256,7 +258,8 @@ static void on_drained(void *arg) {
     conn->sent = true;
 }
 
-/* The origin may have answered and closed without reading all of the request: what it said is still to be read. */
+/* The origin may have answered and closed without reading all of the request: what it said is still
+ * to be read. */
 static void on_broken(void *arg) {
     nrt__origin_conn *conn = arg;
     if (conn->state == NRT__ORIGIN_IDLE) {

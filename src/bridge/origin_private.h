@@ -11,8 +11,8 @@
 
 typedef enum nrt__origin_conn_state {
     NRT__ORIGIN_DIALING = 0,
-    NRT__ORIGIN_IDLE,     /* kept, and watched: whatever comes now ends it */
-    NRT__ORIGIN_SENDING,  /* a request is out; no byte of the response has come */
+    NRT__ORIGIN_IDLE,    /* kept, and watched: whatever comes now ends it */
+    NRT__ORIGIN_SENDING, /* a request is out; no byte of the response has come */
     NRT__ORIGIN_RECEIVING,
 } nrt__origin_conn_state;
 
@@ -56,16 +56,16 @@ struct nrt__origin {
     struct sockaddr_un path;
     uint16_t port;
     char reason[200]; /* why the last attempt to connect failed */
-    char *host;   /* name or address */
-    char *base;   /* prefix of every target, without a trailing '/'; "" */
-    char *target; /* as given, for messages */
+    char *host;       /* name or address */
+    char *base;       /* prefix of every target, without a trailing '/'; "" */
+    char *target;     /* as given, for messages */
     char scratch[64 * 1024];
 };
 
 /* ---- origin_conn.c ---- */
 
-/* Dials the address; the connection takes its exchange from those that wait once it is there. NRT_ERR_* at once where
- * that cannot be. */
+/* Dials the address; the connection takes its exchange from those that wait once it is there.
+ * NRT_ERR_* at once where that cannot be. */
 int nrt__origin_dial(nrt__origin *origin, const struct sockaddr *addr, socklen_t len);
 
 /* Sends the exchange's request on an idle connection. */
@@ -76,7 +76,8 @@ void nrt__origin_conn_close(nrt__origin_conn *conn);
 
 /* ---- origin.c ---- */
 
-/* A connection is free (an idle one, or room for a new one): the next exchange that waits may have it. */
+/* A connection is free (an idle one, or room for a new one): the next exchange that waits may have
+ * it. */
 void nrt__origin_next(nrt__origin *origin);
 
 /* The attempt to connect failed: nobody waits for it any more. */

@@ -8,7 +8,7 @@
 #include "core/url.h"
 
 typedef struct route {
-    char *pattern; /* as given */
+    char *pattern;     /* as given */
     nrt_str authority; /* in `pattern`; empty: any */
     nrt_str path;      /* likewise; begins with '/', without a trailing one unless it is all */
     char host[NRT__HOST_MAX + 1];

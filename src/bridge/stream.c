@@ -50,8 +50,8 @@ static void on_io(void *arg, unsigned events) {
     }
 }
 
-int nrt__stream_open(nrt__stream *stream, nrt__loop *loop, int fd,
-                     const nrt__stream_events *events, void *arg) {
+int nrt__stream_open(nrt__stream *stream, nrt__loop *loop, int fd, const nrt__stream_events *events,
+                     void *arg) {
     memset(stream, 0, sizeof(*stream));
     stream->loop = loop;
     stream->events = events;

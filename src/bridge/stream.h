@@ -1,5 +1,6 @@
-/* One connected byte stream (TCP or unix; TLS will have its place here) on the loop: read when told, written once per turn, bounded by
- * what its user appends. Front and origin connections both stand on it. */
+/* One connected byte stream (TCP or unix; TLS will have its place here) on the loop: read when
+ * told, written once per turn, bounded by what its user appends. Front and origin connections both
+ * stand on it. */
 #ifndef NRT__STREAM_H
 #define NRT__STREAM_H
 
@@ -32,8 +33,8 @@ struct nrt__stream {
 enum { NRT__STREAM_END = 0, NRT__STREAM_AGAIN = -1, NRT__STREAM_BROKEN = -2 };
 
 /* Takes over the descriptor, which must be non-blocking. NRT_ERR_SYSTEM (it is closed then too). */
-int nrt__stream_open(nrt__stream *stream, nrt__loop *loop, int fd,
-                     const nrt__stream_events *events, void *arg);
+int nrt__stream_open(nrt__stream *stream, nrt__loop *loop, int fd, const nrt__stream_events *events,
+                     void *arg);
 
 /* Closes at once. Harmless on one that is closed. */
 void nrt__stream_close(nrt__stream *stream);

@@ -63,12 +63,13 @@ struct nrt__program {
     int exit_code;
 };
 
-/* Opens the connection and, with `signals`, takes over SIGINT and SIGTERM. `called` begins
+/* Opens the connection. With `service`, it takes over SIGINT and SIGTERM and tells of the
+ * connection; without, it is quiet and for nrt_do. `called` begins
  * messages ("nrt serve"). Returns 0, or the exit code once it has said what is wrong. */
 int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
-                      bool signals);
+                      bool service);
 
-/* Runs until nrt__program_end; returns the exit code. Not for a program without signals. */
+/* Runs until nrt__program_end; returns the exit code. Only for a service. */
 int nrt__program_run(nrt__program *program);
 
 /* Makes nrt__program_run return. The first call counts. */

@@ -342,6 +342,7 @@ static int transfer(getting *get) {
         code = find_redirect(get);
         if (code != 0 && !options->follow) {
             code = 0; /* not followed: its target does not matter */
+            get->why[0] = '\0';
         }
         if (shows_head) {
             int failed = nrt__get_output_write(&get->output, head, get->why, sizeof(get->why));
@@ -392,7 +393,6 @@ static int run(getting *get, const char *typed_url) {
     if (code != 0) {
         return code;
     }
-    get->program.quiet = true;
     code = transfer(get);
     char why[256];
     int failed = nrt__get_output_finish(&get->output, why, sizeof(why));

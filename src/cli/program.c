@@ -61,17 +61,20 @@ static void tell_connected(nrt__program *program) {
     if (nrt_conn_info_get(program->conn, &info) != 0) {
         return;
     }
+    bool again = program->was_connected;
     json_t *members = NULL;
-    if (nrt__report_is_json(&program->log)) {
+    if (!nrt__report_is_json(&program->log)) {
+        if (!again && program->attempts == 0) {
+            return; /* as expected: the ready line follows */
+        }
+    } else {
         members = json_pack("{s:s, s:s, s:s, s:I}", "server", info.server, "cluster", info.cluster,
                             "url", info.url, "client", (json_int_t)info.client_id);
     }
     char took[40];
-    bool again = program->was_connected;
-    nrt__report_event(&program->log, again || program->attempts > 0 ? NRT_LOG_INFO : NRT_LOG_DEBUG,
-                      "connected", members, "%s NATS server %s at %s%s%s",
-                      again ? "connected again to" : "connected to", info.server, info.url,
-                      again ? ", after " : "",
+    nrt__report_event(&program->log, NRT_LOG_INFO, "connected", members,
+                      "%s NATS server %s at %s%s%s", again ? "connected again to" : "connected to",
+                      info.server, info.url, again ? ", after " : "",
                       again ? nrt__duration_format(nrt__program_now_ms() - program->down_since_ms,
                                                    took, sizeof(took))
                             : "");
@@ -158,13 +161,13 @@ static int take_signals(nrt__program *program) {
 }
 
 int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
-                      bool signals) {
-    *program =
-        (nrt__program){.common = common, .signals = -1, .down_since_ms = nrt__program_now_ms()};
+                      bool service) {
+    *program = (nrt__program){
+        .common = common, .quiet = !service, .signals = -1, .down_since_ms = nrt__program_now_ms()};
     nrt__report_init(&program->log, called, (nrt__report_format)common->log_format,
                      common->verbose);
     /* Before the connection: threads that a library starts must have these signals blocked. */
-    if (signals && take_signals(program) != 0) {
+    if (service && take_signals(program) != 0) {
         nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
                           "cannot watch for signals: %s", strerror(errno));
         return NRT__EXIT_FAILED;
@@ -181,8 +184,9 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
     options.timeout_ms = common->timeout_ms;
     options.log = nrt__report_library;
     options.log_arg = &program->log;
-    /* What the library has to say at level INFO, on_event says already. */
-    options.log_level = common->verbose ? NRT_LOG_DEBUG : NRT_LOG_WARN;
+    /* What the library has to say at level INFO, on_event says already. A command that is no
+     * service tells of its one request by itself. */
+    options.log_level = !service ? NRT_LOG_ERROR : common->verbose ? NRT_LOG_DEBUG : NRT_LOG_WARN;
     options.on_event = on_event;
     options.on_event_arg = program;
     int error = 0;

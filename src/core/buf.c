@@ -27,7 +27,8 @@ char *nrt__buf_room(nrt__buf *buf, size_t len) {
     if (buf->size - buf->end >= len && buf->bytes) {
         return buf->bytes + buf->end;
     }
-    /* Moving down is cheap only where little is held; otherwise every append could move it again. */
+    /* Moving down is cheap only where little is held; otherwise every append could move it again.
+     */
     if (buf->bytes && buf->size - held >= len && held <= buf->start) {
         memmove(buf->bytes, buf->bytes + buf->start, held);
     } else {

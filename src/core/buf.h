@@ -37,8 +37,8 @@ static inline void nrt__buf_clear(nrt__buf *buf) {
 /* Empty, and gives back memory beyond `keep` bytes. */
 void nrt__buf_shrink(nrt__buf *buf, size_t keep);
 
-/* Room for `len` more bytes at the end, contiguous; NULL (and failed set) over the ceiling or out of memory. Follow
- * with nrt__buf_added. */
+/* Room for `len` more bytes at the end, contiguous; NULL (and failed set) over the ceiling or out
+ * of memory. Follow with nrt__buf_added. */
 char *nrt__buf_room(nrt__buf *buf, size_t len);
 
 static inline void nrt__buf_added(nrt__buf *buf, size_t len) {

@@ -25,7 +25,8 @@ typedef enum exchange_state {
 } exchange_state;
 
 typedef struct exchange {
-    struct exchange *next; /* the free list, or the list of those waiting, or of those sent: the oldest first */
+    struct exchange
+        *next; /* the free list, or the list of those waiting, or of those sent: the oldest first */
     struct exchange *prev;
     nrt__timer timer;
     nrt_result_fn fn;
@@ -52,7 +53,7 @@ struct nrt__client {
     exchange **slots;
     size_t slot_count;
     exchange *free;
-    exchange sent;    /* heads of rings */
+    exchange sent; /* heads of rings */
     exchange waiting;
     size_t in_flight;
     size_t stored_bytes;
@@ -240,9 +241,8 @@ static int publish(nrt__client *client, exchange *one, nrt_str subject, const nr
     char reply[sizeof(client->inbox_prefix) + TOKEN_CHARS];
     memcpy(reply, client->inbox_prefix, client->inbox_len);
     write_token(reply + client->inbox_len, one);
-    int error = nrt__session_publish(client->session, subject,
-                                     (nrt_str){reply, client->inbox_len + TOKEN_CHARS}, parts,
-                                     count);
+    int error = nrt__session_publish(
+        client->session, subject, (nrt_str){reply, client->inbox_len + TOKEN_CHARS}, parts, count);
     one->mark = nrt__session_mark(client->session);
     return error;
 }
@@ -360,8 +360,8 @@ static int digit_of(char c) {
     return at ? (int)(at - base64url) : -1;
 }
 
-/* The exchange that a reply's subject names, if it knows the secret: replies can be forged by whoever may publish to
- * inboxes, so nothing of a token can be guessed. */
+/* The exchange that a reply's subject names, if it knows the secret: replies can be forged by
+ * whoever may publish to inboxes, so nothing of a token can be guessed. */
 static exchange *find(nrt__client *client, nrt_str subject) {
     if (subject.len != client->inbox_len + TOKEN_CHARS) {
         return NULL;
@@ -446,7 +446,8 @@ void nrt__client_ready(nrt__client *client) {
 
 void nrt__client_disconnected(nrt__client *client, const char *reason) {
     snprintf(client->reason, sizeof(client->reason), "not connected to NATS: %s", reason);
-    /* What was written may have been executed, and its reply is lost. What was not written wholly was not received. */
+    /* What was written may have been executed, and its reply is lost. What was not written wholly
+     * was not received. */
     exchange ring;
     if (client->sent.next == &client->sent) {
         return;

@@ -1,4 +1,5 @@
-/* The client half of exchanges: requests out, each with a reply subject of its own; replies, refusals and deadlines in. */
+/* The client half of exchanges: requests out, each with a reply subject of its own; replies,
+ * refusals and deadlines in. */
 #ifndef NRT__CLIENT_H
 #define NRT__CLIENT_H
 
@@ -24,8 +25,8 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
 /* Exchanges that are left get NRT_ERR_CANCELED. */
 void nrt__client_destroy(nrt__client *client);
 
-/* As nrt_send; `timeout_ms` 0 is the default. Hop-by-hop and NRT-* fields of `request` are not sent. `request` is only read, but its
- * framing is settled. */
+/* As nrt_send; `timeout_ms` 0 is the default. Hop-by-hop and NRT-* fields of `request` are not
+ * sent. `request` is only read, but its framing is settled. */
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
                      nrt_result_fn fn, void *arg, nrt_exchange_id *id);
 

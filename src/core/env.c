@@ -15,7 +15,8 @@ void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    /* Text from peers may be quoted in it: what could move a terminal's cursor or forge a line does not pass. */
+    /* Text from peers may be quoted in it: what could move a terminal's cursor or forge a line does
+     * not pass. */
     for (char *c = line; *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) {
             *c = '?';

@@ -1,5 +1,5 @@
-/* What the engine needs from outside and must not fetch by itself: the time, random bytes, a place for log lines. One per
- * connection (or per simulation), filled in by whoever drives the engine. */
+/* What the engine needs from outside and must not fetch by itself: the time, random bytes, a place
+ * for log lines. One per connection (or per simulation), filled in by whoever drives the engine. */
 #ifndef NRT__ENV_H
 #define NRT__ENV_H
 

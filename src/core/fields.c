@@ -18,7 +18,8 @@ typedef struct field_entry {
     uint8_t flags;
 } field_entry;
 
-#define ENTRY(name, id, flags) {(name), sizeof(name) - 1, (id), (flags)}
+#define ENTRY(name, id, flags)                                                                     \
+    { (name), sizeof(name) - 1, (id), (flags) }
 
 /* Sorted by length, so that most names are told from all of these by their length alone. */
 static const field_entry field_table[] = {

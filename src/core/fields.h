@@ -8,11 +8,11 @@
 
 /* What the engine must know about a field, as data (fields.c has the table). */
 enum {
-    NRT__FIELD_HOP = 1,       /* concerns one connection: never forwarded (RFC 9110 section 7.6.1) */
-    NRT__FIELD_FRAMING = 2,   /* always regenerated from the message itself */
-    NRT__FIELD_NRT = 4,       /* NRT-*: ours to make and to consume */
-    NRT__FIELD_KEEP = 8,      /* Connection may not nominate it: removing it would change the meaning */
-    NRT__FIELD_SINGLETON = 16, /* more than one line is an error, or an attack */
+    NRT__FIELD_HOP = 1,     /* concerns one connection: never forwarded (RFC 9110 section 7.6.1) */
+    NRT__FIELD_FRAMING = 2, /* always regenerated from the message itself */
+    NRT__FIELD_NRT = 4,     /* NRT-*: ours to make and to consume */
+    NRT__FIELD_KEEP = 8, /* Connection may not nominate it: removing it would change the meaning */
+    NRT__FIELD_SINGLETON = 16,  /* more than one line is an error, or an attack */
     NRT__FIELD_NO_TRAILER = 32, /* must not stand in a trailer section (RFC 9110 section 6.5.1) */
 };
 
@@ -76,8 +76,9 @@ void nrt__fields_drop(nrt_fields *fields, unsigned flags);
 /* Removes every field with this id. */
 void nrt__fields_drop_id(nrt_fields *fields, nrt__field_id id);
 
-/* Removes what concerns one connection only: hop-by-hop fields, and those that Connection nominates (but none that may not
- * be nominated). Content-Length stays to be seen; what is written never takes it from here. */
+/* Removes what concerns one connection only: hop-by-hop fields, and those that Connection nominates
+ * (but none that may not be nominated). Content-Length stays to be seen; what is written never
+ * takes it from here. */
 void nrt__fields_strip_hop(nrt_fields *fields);
 
 #endif

@@ -1,5 +1,5 @@
-/* What must hold for the fields of a head together: framing that has one meaning only (RFC 9112 section 6), one valid
- * Host, nothing that llhttp lets through. */
+/* What must hold for the fields of a head together: framing that has one meaning only (RFC 9112
+ * section 6), one valid Host, nothing that llhttp lets through. */
 #include "core/h1_reader.h"
 
 #include "core/str.h"
@@ -59,8 +59,8 @@ static int check_framing(nrt__h1_reader *reader) {
         }
         message->has_length = true;
     }
-    bool bodyless = !message->is_request && ((reader->flags & NRT__H1_TO_HEAD) ||
-                                             nrt__status_is_bodyless(message->status));
+    bool bodyless = !message->is_request &&
+                    ((reader->flags & NRT__H1_TO_HEAD) || nrt__status_is_bodyless(message->status));
     if (bodyless) {
         message->framing = NRT__FRAMING_NONE;
         if (coding && nrt__status_is_bodyless(message->status) && message->status != 304) {
@@ -92,7 +92,8 @@ static int check_host(nrt__h1_reader *reader) {
     if (!host && message->minor > 0) {
         return nrt__h1_malformed(reader, "Host is missing");
     }
-    /* RFC 9112 section 3.2.2: the target's authority is what counts, and Host is made from it again. */
+    /* RFC 9112 section 3.2.2: the target's authority is what counts, and Host is made from it
+     * again. */
     if (message->target.ptr[0] != '/' && nrt__url_parse(message->target, &url) == 0) {
         name = url.host;
     }

@@ -1,4 +1,5 @@
-/* Reads HTTP/1.1 messages: collects the head line by line, then lets llhttp do fields, framing and body. */
+/* Reads HTTP/1.1 messages: collects the head line by line, then lets llhttp do fields, framing and
+ * body. */
 #include "core/h1_reader.h"
 
 #include "core/str.h"
@@ -24,7 +25,8 @@ static nrt__h1_reader *reader_of(llhttp_t *parser) {
     return parser->data;
 }
 
-/* Extends a view by a span; in the head both lie in one buffer and touch, in the trailers the text is collected. */
+/* Extends a view by a span; in the head both lie in one buffer and touch, in the trailers the text
+ * is collected. */
 static int add_span(nrt__h1_reader *reader, nrt_str *view, const char *at, size_t len) {
     if (!reader->in_trailers) {
         if (view->len > 0) { /* llhttp continues a value over a line fold only */
@@ -199,8 +201,8 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
     if (error < 0) {
         return error;
     }
-    /* llhttp knows a fixed list of methods and would act on some: it gets a start line that says no more than is
-     * needed for framing. */
+    /* llhttp knows a fixed list of methods and would act on some: it gets a start line that says no
+     * more than is needed for framing. */
     nrt__message *message = reader->message;
     char start[] = "HTTP/1.1 200 OK\r\n";
     llhttp_init(&reader->parser, message->is_request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
@@ -232,8 +234,8 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
     return NRT__H1_HEAD;
 }
 
-/* Scans whole lines from `scanned` on: every LF must follow a CR, no line may begin with white space. Returns the length
- * of the head when its empty line is there, 0 if not yet, or an error. */
+/* Scans whole lines from `scanned` on: every LF must follow a CR, no line may begin with white
+ * space. Returns the length of the head when its empty line is there, 0 if not yet, or an error. */
 static long scan_head(nrt__h1_reader *reader, const char *head, size_t len) {
     size_t line = reader->scanned;
     const char *lf;
@@ -264,7 +266,8 @@ static long scan_head(nrt__h1_reader *reader, const char *head, size_t len) {
         return nrt__h1_malformed(reader, "a CR stands inside a line");
     }
     if (line > 0 && !reader->started) {
-        /* What is wrong already need not be waited for. The line is read again when all is there and stays in place. */
+        /* What is wrong already need not be waited for. The line is read again when all is there
+         * and stays in place. */
         reader->started = true;
         size_t end = (size_t)((const char *)memchr(head, '\r', line) - head);
         int error = nrt__h1_read_start(reader, (nrt_str){head, end});

@@ -1,6 +1,6 @@
-/* Reads HTTP/1.1 messages (RFC 9112) strictly. The start line is ours; fields, framing and bodies are llhttp's, with
- * checks of ours on top. Bytes go in as they come; events come out one at a time. The same reader serves
- * connections (front, origin) and NATS payloads. */
+/* Reads HTTP/1.1 messages (RFC 9112) strictly. The start line is ours; fields, framing and bodies
+ * are llhttp's, with checks of ours on top. Bytes go in as they come; events come out one at a
+ * time. The same reader serves connections (front, origin) and NATS payloads. */
 #ifndef NRT__H1_READER_H
 #define NRT__H1_READER_H
 
@@ -24,14 +24,15 @@ enum {
     NRT__H1_REQUEST = 1,  /* else a response */
     NRT__H1_TO_HEAD = 2,  /* a response to HEAD: no body whatever its fields say */
     NRT__H1_OLD_PEER = 4, /* in a unary NATS reply only: HTTP/0.0 is read as HTTP/1.1 */
-    NRT__H1_WHOLE = 8,    /* nrt__h1_read gets the head in one piece that outlives the message: not copied */
+    NRT__H1_WHOLE =
+        8, /* nrt__h1_read gets the head in one piece that outlives the message: not copied */
 };
 
 typedef enum nrt__h1_event {
     NRT__H1_MORE = 0, /* everything was used; more bytes are needed */
     NRT__H1_HEAD,     /* the message's start line and fields are complete */
     NRT__H1_BODY,     /* `*body` is the next piece of content: a view into the bytes given */
-    NRT__H1_END,      /* the message is complete, trailers and all; what follows is not part of it */
+    NRT__H1_END, /* the message is complete, trailers and all; what follows is not part of it */
 } nrt__h1_event;
 
 typedef enum nrt__h1_state {
@@ -45,38 +46,40 @@ typedef struct nrt__h1_reader {
     llhttp_t parser;
     nrt__h1_limits limits;
     nrt__message *message;
-    nrt__buf head;        /* the head, kept until the message ends */
-    nrt__buf tail;        /* names and values of trailers, likewise */
-    const char *reason;   /* after an error: what was wrong, static */
-    size_t scanned;       /* of the head: lines up to here are complete */
-    size_t extension;     /* bytes of chunk extensions so far */
-    nrt_str span;         /* the piece of body that a callback found */
-    nrt_str field_name;   /* the field being read, in head or tail */
+    nrt__buf head;      /* the head, kept until the message ends */
+    nrt__buf tail;      /* names and values of trailers, likewise */
+    const char *reason; /* after an error: what was wrong, static */
+    size_t scanned;     /* of the head: lines up to here are complete */
+    size_t extension;   /* bytes of chunk extensions so far */
+    nrt_str span;       /* the piece of body that a callback found */
+    nrt_str field_name; /* the field being read, in head or tail */
     nrt_str field_value;
-    int error;            /* found inside a callback */
-    uint8_t state;        /* nrt__h1_state */
+    int error;     /* found inside a callback */
+    uint8_t state; /* nrt__h1_state */
     uint8_t flags;
     bool in_trailers;
-    bool started;         /* the start line has been read, before the head was complete */
-    bool truncated;       /* nothing was wrong but that the stream ended too early */
-    bool complete;        /* llhttp saw the end of the message */
-    bool to_close;        /* a response that ends with its connection */
+    bool started;   /* the start line has been read, before the head was complete */
+    bool truncated; /* nothing was wrong but that the stream ended too early */
+    bool complete;  /* llhttp saw the end of the message */
+    bool to_close;  /* a response that ends with its connection */
 } nrt__h1_reader;
 
 void nrt__h1_reader_init(nrt__h1_reader *reader, const nrt__h1_limits *limits);
 void nrt__h1_reader_free(nrt__h1_reader *reader);
 
-/* Starts the next message; its results go to `message`, which is reset. The message's views live until the next begin
- * (or, with NRT__H1_WHOLE, as long as the bytes given). */
+/* Starts the next message; its results go to `message`, which is reset. The message's views live
+ * until the next begin (or, with NRT__H1_WHOLE, as long as the bytes given). */
 void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags);
 
-/* Reads on. `*used` of the `len` bytes were used: call again with the rest until it answers MORE or END, or an error:
- * NRT_ERR_HEAD_TOO_LARGE, _TARGET_TOO_LONG, _METHOD, _VERSION, _UNSUPPORTED (a transfer coding),
- * _MEMORY, and for all other faults _BAD_REQUEST of a request, _PROTOCOL of a response. */
+/* Reads on. `*used` of the `len` bytes were used: call again with the rest until it answers MORE or
+ * END, or an error: NRT_ERR_HEAD_TOO_LARGE, _TARGET_TOO_LONG, _METHOD, _VERSION, _UNSUPPORTED (a
+ * transfer coding), _MEMORY, and for all other faults _BAD_REQUEST of a request, _PROTOCOL of a
+ * response. */
 int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used,
                  nrt_str *body);
 
-/* The stream has ended: END where the message may end so, MORE where none had begun, an error where one is truncated. */
+/* The stream has ended: END where the message may end so, MORE where none had begun, an error where
+ * one is truncated. */
 int nrt__h1_read_end(nrt__h1_reader *reader);
 
 /* True if no byte of the next message has come yet. */

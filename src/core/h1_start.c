@@ -1,4 +1,5 @@
-/* Start lines (RFC 9112 sections 3 and 4). Ours, not llhttp's: any token is a method here, and nothing is guessed. */
+/* Start lines (RFC 9112 sections 3 and 4). Ours, not llhttp's: any token is a method here, and
+ * nothing is guessed. */
 #include "core/h1_reader.h"
 
 #include "core/str.h"
@@ -96,7 +97,8 @@ static int read_status_line(nrt__h1_reader *reader, nrt_str line) {
     }
     if (line.len > 12) {
         message->reason = (nrt_str){line.ptr + 13, line.len - 13};
-        /* reason-phrase = *( HTAB / SP / VCHAR / obs-text ): unlike a value it may have spaces around */
+        /* reason-phrase = *( HTAB / SP / VCHAR / obs-text ): unlike a value it may have spaces
+         * around */
         if (line.ptr[12] != ' ' || !nrt__is_field_value(nrt__str_trim(message->reason))) {
             return nrt__h1_malformed(reader, "the reason phrase is not valid");
         }

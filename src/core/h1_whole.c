@@ -45,8 +45,7 @@ int nrt__h1_read_whole(nrt__h1_reader *reader, nrt__message *message, unsigned f
         if (event < 0) {
             return event;
         }
-        if (event == NRT__H1_BODY &&
-            !add_piece(message, &pieces, piece, payload.len - at)) {
+        if (event == NRT__H1_BODY && !add_piece(message, &pieces, piece, payload.len - at)) {
             return nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
         }
         if (event == NRT__H1_END) {

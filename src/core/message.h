@@ -1,5 +1,5 @@
-/* One HTTP message, request or response, with everything that belongs to it. The public nrt_request and
- * nrt_response are this and nothing else. */
+/* One HTTP message, request or response, with everything that belongs to it. The public nrt_request
+ * and nrt_response are this and nothing else. */
 #ifndef NRT__MESSAGE_H
 #define NRT__MESSAGE_H
 
@@ -27,7 +27,8 @@ typedef struct nrt__message {
     bool has_length; /* a Content-Length was there, or is to be sent without a body (HEAD) */
     nrt_str method;
     nrt_str target;
-    nrt_str host; /* of the authority: lower case in what we make, as received in what we read; no port */
+    nrt_str host; /* of the authority: lower case in what we make, as received in what we read; no
+                     port */
     nrt_str reason;
     nrt_fields fields;
     nrt_fields trailers;

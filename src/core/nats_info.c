@@ -30,7 +30,7 @@ int nrt__nats_info_read(nrt__nats_info *info, nrt_str json) {
     json_t *object = json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
     if (!object) {
         return json_error_code(&error) == json_error_out_of_memory ? NRT_ERR_MEMORY
-                                                                    : NRT_ERR_SERVER;
+                                                                   : NRT_ERR_SERVER;
     }
     if (!json_is_object(object)) {
         json_decref(object);
@@ -63,8 +63,8 @@ static bool put(json_t *object, const char *key, const char *value) {
 
 bool nrt__nats_connect_write(nrt__buf *out, const nrt__nats_login *login) {
     json_t *object = json_pack("{s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:i}", "verbose", 0, "pedantic",
-                               0, "headers", 1, "no_responders", 1, "echo", 1, "lang", "c", "version",
-                               nrt_version(), "protocol", 1);
+                               0, "headers", 1, "no_responders", 1, "echo", 1, "lang", "c",
+                               "version", nrt_version(), "protocol", 1);
     bool fine = object && put(object, "name", login->name) && put(object, "user", login->user) &&
                 put(object, "pass", login->password) && put(object, "auth_token", login->token);
     char *text = fine ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;

@@ -22,7 +22,8 @@ typedef struct nrt__nats_info {
     char urls[NRT__NATS_URLS_MAX][272];
 } nrt__nats_info;
 
-/* Fills in `info` from INFO's JSON. Names that could not stand in an HTTP field come out empty. NRT_ERR_SERVER, NRT_ERR_MEMORY. */
+/* Fills in `info` from INFO's JSON. Names that could not stand in an HTTP field come out empty.
+ * NRT_ERR_SERVER, NRT_ERR_MEMORY. */
 int nrt__nats_info_read(nrt__nats_info *info, nrt_str json);
 
 /* What CONNECT needs. Strings may be NULL. */

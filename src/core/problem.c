@@ -16,7 +16,8 @@ int nrt__problem_write(nrt__message *response, int status, const char *code, con
     if (!problem) {
         goto done;
     }
-    /* A detail may quote what a peer sent; where that is no UTF-8 the sentence is left out, not the answer. */
+    /* A detail may quote what a peer sent; where that is no UTF-8 the sentence is left out, not the
+     * answer. */
     if (detail && *detail) {
         json_object_set_new(problem, "detail", json_string(detail));
     }

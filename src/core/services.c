@@ -183,7 +183,8 @@ void nrt__exchange_drop(nrt_exchange *exchange) {
     exchange_free(exchange);
 }
 
-/* Absolute-form says the same as origin-form with Host, which is what handlers and origins expect. */
+/* Absolute-form says the same as origin-form with Host, which is what handlers and origins expect.
+ */
 static int settle_target(nrt__message *request) {
     nrt__url url;
     if (nrt__str_equal(request->method, NRT__STR("CONNECT"))) {
@@ -266,7 +267,8 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
     nrt__services *services = service->services;
     const char *detail = NULL;
     if (!nrt__reply_is_safe(msg->reply)) {
-        /* Nobody to answer, or someone who wants our answer to hit a third party: nothing is done. */
+        /* Nobody to answer, or someone who wants our answer to hit a third party: nothing is done.
+         */
         nrt__log(services->env, NRT_LOG_WARN,
                  "%.*s: a request without a proper reply subject was dropped",
                  NRT__ARG(service->host));

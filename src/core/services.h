@@ -1,5 +1,6 @@
-/* The service half of exchanges: requests in, checked before anyone sees them; responses out. All services of one
- * connection share one of these. Threads are not known here: whoever drives it decides where handlers run. */
+/* The service half of exchanges: requests in, checked before anyone sees them; responses out. All
+ * services of one connection share one of these. Threads are not known here: whoever drives it
+ * decides where handlers run. */
 #ifndef NRT__SERVICES_H
 #define NRT__SERVICES_H
 
@@ -16,8 +17,8 @@ typedef struct nrt__services_options {
     nrt__h1_limits limits;
 } nrt__services_options;
 
-/* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the return
- * stands for where it was not deferred). */
+/* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the
+ * return stands for where it was not deferred). */
 enum { NRT__EXCHANGE_ENDS = 2 };
 
 struct nrt_exchange {
@@ -32,12 +33,13 @@ struct nrt_exchange {
     nrt_str reply;   /* the reply subject, in request's arena */
     size_t max_body; /* what fits one message now */
     int failed;      /* an error that replaces the response: NRT_ERR_* */
-    atomic_int ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
+    atomic_int
+        ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
     bool deferred;
     bool to_head;
-    bool is_problem; /* ours: it carries NRT-Error */
-    char id[24]; /* NRT-ID */
-    void *owner; /* lib's: where the end is reported */
+    bool is_problem;      /* ours: it carries NRT-Error */
+    char id[24];          /* NRT-ID */
+    void *owner;          /* lib's: where the end is reported */
     nrt_exchange *queued; /* lib's: the next one in a queue between threads */
 };
 
@@ -59,14 +61,16 @@ struct nrt_service {
     char text[]; /* host and subject */
 };
 
-/* Runs the handler of an accepted exchange, here or elsewhere; when the handler has returned, nrt__exchange_returned. */
+/* Runs the handler of an accepted exchange, here or elsewhere; when the handler has returned,
+ * nrt__exchange_returned. */
 typedef void (*nrt__run_fn)(nrt_exchange *exchange, void *arg);
 
 nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
                                     const nrt__services_options *options, nrt__run_fn run,
                                     void *run_arg);
 
-/* Cuts exchanges in flight loose: nothing is answered any more, and their end frees them (nrt__exchange_finish). */
+/* Cuts exchanges in flight loose: nothing is answered any more, and their end frees them
+ * (nrt__exchange_finish). */
 void nrt__services_cut(nrt__services *services);
 
 /* Cuts, and frees the services. */
@@ -76,7 +80,8 @@ void nrt__services_destroy(nrt__services *services);
 int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn handler, void *arg,
                       const nrt_service_options *options, nrt_service **service);
 
-/* Leaves the queue group; when all that arrived is answered, `fn` is called and the service freed. */
+/* Leaves the queue group; when all that arrived is answered, `fn` is called and the service freed.
+ */
 void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), void *arg);
 
 /* All of them; for a drain. */
@@ -86,8 +91,8 @@ size_t nrt__services_in_flight(const nrt__services *services);
 /* The session is ready: NRT-Connected-Server and the like have new values. */
 void nrt__services_ready(nrt__services *services);
 
-/* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must be called on the connection's
- * thread. Any thread. */
+/* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must
+ * be called on the connection's thread. Any thread. */
 static inline bool nrt__exchange_end_one(nrt_exchange *exchange) {
     return atomic_fetch_sub_explicit(&exchange->ends, 1, memory_order_acq_rel) == 1;
 }

@@ -209,9 +209,8 @@ static void on_ping_timer(nrt__timer *timer, void *arg) {
         session->events.stale(session->events.arg);
         return;
     }
-    nrt__timer_set(session->timers, timer,
-                   session->env->now_ms + session->options.ping_interval_ms, on_ping_timer,
-                   session);
+    nrt__timer_set(session->timers, timer, session->env->now_ms + session->options.ping_interval_ms,
+                   on_ping_timer, session);
 }
 
 static void on_pong(nrt__session *session) {
@@ -285,10 +284,10 @@ static int on_info(nrt__session *session, nrt_str json) {
     return nrt__session_flush(session, on_ready, session);
 }
 
-/* The text between the first pair of double quotes behind `prefix`; false where -ERR says something else. */
+/* The text between the first pair of double quotes behind `prefix`; false where -ERR says something
+ * else. */
 static bool violation(nrt_str text, nrt_str prefix, nrt_str *subject) {
-    if (text.len < prefix.len ||
-        !nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix)) {
+    if (text.len < prefix.len || !nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix)) {
         return false;
     }
     const char *start = memchr(text.ptr, '"', text.len);
@@ -316,13 +315,13 @@ static int on_error(nrt__session *session, nrt_str text) {
         nrt__subs_denied(session, subject);
         return 0;
     }
-    size_t len = text.len < sizeof(session->server_text) - 1 ? text.len
-                                                             : sizeof(session->server_text) - 1;
+    size_t len =
+        text.len < sizeof(session->server_text) - 1 ? text.len : sizeof(session->server_text) - 1;
     memcpy(session->server_text, text.ptr, len);
     session->server_text[len] = '\0';
-    bool auth = nrt__str_same(text, NRT__STR("Authorization Violation")) ||
-                (text.len > 19 &&
-                 nrt__str_same((nrt_str){text.ptr, 19}, NRT__STR("User Authentication")));
+    bool auth =
+        nrt__str_same(text, NRT__STR("Authorization Violation")) ||
+        (text.len > 19 && nrt__str_same((nrt_str){text.ptr, 19}, NRT__STR("User Authentication")));
     return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER, session->server_text);
 }
 

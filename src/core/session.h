@@ -1,5 +1,6 @@
-/* One NATS session, from INFO to the end of its connection, as an engine without I/O: received bytes go in, bytes to send come
- * out, messages and events are called back. Subscriptions outlive a session: a new one (nrt__session_start) sends them again. */
+/* One NATS session, from INFO to the end of its connection, as an engine without I/O: received
+ * bytes go in, bytes to send come out, messages and events are called back. Subscriptions outlive a
+ * session: a new one (nrt__session_start) sends them again. */
 #ifndef NRT__SESSION_H
 #define NRT__SESSION_H
 
@@ -13,8 +14,10 @@ typedef struct nrt__sub nrt__sub;
 
 typedef enum nrt__session_state {
     NRT__SESSION_CLOSED = 0, /* no connection */
-    NRT__SESSION_WAIT_INFO,  /* connected; the server speaks first. TLS will have its place behind this */
-    NRT__SESSION_WAIT_PONG,  /* CONNECT, subscriptions and PING are sent; the answer proves that we are in */
+    NRT__SESSION_WAIT_INFO,  /* connected; the server speaks first. TLS will have its place behind
+                                this */
+    NRT__SESSION_WAIT_PONG,  /* CONNECT, subscriptions and PING are sent; the answer proves that we
+                                are in */
     NRT__SESSION_READY,      /* publishing is possible */
 } nrt__session_state;
 
@@ -24,8 +27,8 @@ typedef void (*nrt__msg_fn)(const nrt__nats_msg *msg, void *arg);
 /* The subscription is in place (0), or refused (NRT_ERR_PERMISSION); again in each new session. */
 typedef void (*nrt__sub_state_fn)(int error, void *arg);
 
-/* A PONG has come: the server has handled all that was sent before the call, and what it sent before is here. With an
- * error: the session ended first. */
+/* A PONG has come: the server has handled all that was sent before the call, and what it sent
+ * before is here. With an error: the session ended first. */
 typedef void (*nrt__flush_fn)(int error, void *arg);
 
 /* What happens to the session as a whole. `arg` is one for all. */
@@ -43,8 +46,8 @@ typedef struct nrt__session_events {
 } nrt__session_events;
 
 typedef struct nrt__session_options {
-    size_t max_output;     /* ceiling of what waits to be sent */
-    size_t max_message;    /* ceiling of what is received */
+    size_t max_output;  /* ceiling of what waits to be sent */
+    size_t max_message; /* ceiling of what is received */
     uint32_t ping_interval_ms;
 } nrt__session_options;
 
@@ -53,7 +56,8 @@ nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
                                   const nrt__session_events *events);
 void nrt__session_destroy(nrt__session *session);
 
-/* A connection was made: from now on bytes go in and out. The strings of `login` must live until it is stopped. */
+/* A connection was made: from now on bytes go in and out. The strings of `login` must live until it
+ * is stopped. */
 void nrt__session_start(nrt__session *session, const nrt__nats_login *login);
 
 /* The connection is gone: everything in and out is dropped, flushes fail. */
@@ -65,8 +69,9 @@ const nrt__nats_info *nrt__session_info(const nrt__session *session);
 /* After an error of nrt__session_received: what the server said or did, in words. */
 const char *nrt__session_reason(const nrt__session *session);
 
-/* Where to put received bytes, and how many fit; then tell how many came. NULL when out of memory. An error of
- * nrt__session_received (NRT_ERR_SERVER, NRT_ERR_AUTH, NRT_ERR_MEMORY) means that the connection must be closed. */
+/* Where to put received bytes, and how many fit; then tell how many came. NULL when out of memory.
+ * An error of nrt__session_received (NRT_ERR_SERVER, NRT_ERR_AUTH, NRT_ERR_MEMORY) means that the
+ * connection must be closed. */
 char *nrt__session_room(nrt__session *session, size_t *len);
 int nrt__session_received(nrt__session *session, size_t len);
 
@@ -76,21 +81,24 @@ void nrt__session_sent(nrt__session *session, size_t len);
 
 /* ---- messages ---- */
 
-/* Publishes a message whose payload is the `count` parts together; `reply` may be absent. Only what fits is begun:
- * NRT_ERR_TOO_LARGE (the server's max_payload), NRT_ERR_BUSY (output is full), NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY. */
+/* Publishes a message whose payload is the `count` parts together; `reply` may be absent. Only what
+ * fits is begun: NRT_ERR_TOO_LARGE (the server's max_payload), NRT_ERR_BUSY (output is full),
+ * NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY. */
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count);
 
-/* Marks how far output had come: true later once everything up to there was handed to the socket. */
+/* Marks how far output had come: true later once everything up to there was handed to the socket.
+ */
 uint64_t nrt__session_mark(const nrt__session *session);
 bool nrt__session_was_sent(const nrt__session *session, uint64_t mark);
 
-/* Subscribes, now and in every session to come; copies subject and queue (absent: none). NULL when out of memory. */
+/* Subscribes, now and in every session to come; copies subject and queue (absent: none). NULL when
+ * out of memory. */
 nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str queue,
                                  nrt__msg_fn fn, nrt__sub_state_fn state_fn, void *arg);
 
-/* Leaves the subject: the server sends no more once it has read this (nrt__session_flush tells when); what it had sent
- * still arrives. Then destroy. */
+/* Leaves the subject: the server sends no more once it has read this (nrt__session_flush tells
+ * when); what it had sent still arrives. Then destroy. */
 void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub);
 void nrt__session_sub_destroy(nrt__session *session, nrt__sub *sub);
 

@@ -1,63 +1,29 @@
 /* Helpers on counted views and on characters. */
 #include "core/str.h"
 
-enum { CLASS_TOKEN = 1, CLASS_VALUE = 2 };
-
-/* tchar of RFC 9110 section 5.6.2, and what a field value may hold (section 5.5 with obs-text). */
-static unsigned char_class(unsigned char c) {
-    if (c >= 0x80 || c == '\t' || c == ' ') {
-        return CLASS_VALUE;
-    }
-    if (c < 0x20 || c == 0x7f) {
-        return 0;
-    }
-    switch (c) {
-    case '"':
-    case '(':
-    case ')':
-    case ',':
-    case '/':
-    case ':':
-    case ';':
-    case '<':
-    case '=':
-    case '>':
-    case '?':
-    case '@':
-    case '[':
-    case '\\':
-    case ']':
-    case '{':
-    case '}':
-        return CLASS_VALUE;
-    default:
-        return CLASS_TOKEN | CLASS_VALUE;
-    }
-}
-
-static bool all_of(nrt_str text, unsigned wanted) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!(char_class((unsigned char)text.ptr[i]) & wanted)) {
-            return false;
-        }
-    }
-    return true;
+/* tchar of RFC 9110 section 5.6.2, one bit a character below 128. */
+static bool is_token_char(unsigned char c) {
+    static const uint64_t bits[2] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe};
+    return c < 128 && (bits[c >> 6] >> (c & 63) & 1);
 }
 
 bool nrt__is_token(nrt_str text) {
-    return text.len > 0 && all_of(text, CLASS_TOKEN);
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_token_char((unsigned char)text.ptr[i])) {
+            return false;
+        }
+    }
+    return text.len > 0;
 }
 
 bool nrt__is_field_value(nrt_str text) {
-    if (text.len == 0) {
-        return true;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return false;
+        }
     }
-    char first = text.ptr[0];
-    char last = text.ptr[text.len - 1];
-    if (first == ' ' || first == '\t' || last == ' ' || last == '\t') {
-        return false;
-    }
-    return all_of(text, CLASS_VALUE);
+    return nrt__str_trim(text).len == text.len;
 }
 
 bool nrt__is_visible(nrt_str text) {

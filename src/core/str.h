@@ -30,15 +30,15 @@ static inline bool nrt__str_starts(nrt_str text, nrt_str prefix) {
 /* Without leading and trailing SP and HTAB (OWS, RFC 9110 section 5.6.3). */
 nrt_str nrt__str_trim(nrt_str text);
 
-/* Takes the next element off a comma-separated list (RFC 9110 section 5.6.1), trimmed and never empty;
- * false at the end. Commas inside quoted strings do not separate. */
+/* Takes the next element off a comma-separated list (RFC 9110 section 5.6.1), trimmed and never
+ * empty; false at the end. Commas inside quoted strings do not separate. */
 bool nrt__str_next(nrt_str *list, nrt_str *element);
 
 /* A decimal number of digits only; false if empty, not a number, or larger than `max`. */
 bool nrt__str_to_u64(nrt_str text, uint64_t max, uint64_t *value);
 
-/* RFC 9110 section 5.6.2 tchar; section 5.5 field-vchar, SP and HTAB; RFC 3986 plus what clients send in
- * targets: visible ASCII. */
+/* RFC 9110 section 5.6.2 tchar; section 5.5 field-vchar, SP and HTAB; RFC 3986 plus what clients
+ * send in targets: visible ASCII. */
 bool nrt__is_token(nrt_str text);
 bool nrt__is_field_value(nrt_str text);
 bool nrt__is_visible(nrt_str text);

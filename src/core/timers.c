@@ -53,8 +53,8 @@ void nrt__timer_clear(nrt__timers *timers, nrt__timer *timer) {
     }
 }
 
-/* Runs the due ones of one slot. Those to be looked at are moved to a ring of their own first, so that callbacks may
- * do what they like; the ones for later turns go back. */
+/* Runs the due ones of one slot. Those to be looked at are moved to a ring of their own first, so
+ * that callbacks may do what they like; the ones for later turns go back. */
 static void run_slot(nrt__timers *timers, size_t slot, int64_t now_ms) {
     nrt__timer *head = &timers->slots[slot];
     timers->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));

@@ -1,4 +1,5 @@
-/* Deadlines: a hashed wheel. Setting and clearing one costs the same whether ten or ten thousand are set. */
+/* Deadlines: a hashed wheel. Setting and clearing one costs the same whether ten or ten thousand
+ * are set. */
 #ifndef NRT__TIMERS_H
 #define NRT__TIMERS_H
 
@@ -30,7 +31,8 @@ typedef struct nrt__timers {
 
 void nrt__timers_init(nrt__timers *timers, int64_t now_ms);
 
-/* Sets or moves a timer; `fn(timer, arg)` is called from nrt__timers_run, with the timer unset again. */
+/* Sets or moves a timer; `fn(timer, arg)` is called from nrt__timers_run, with the timer unset
+ * again. */
 void nrt__timer_set(nrt__timers *timers, nrt__timer *timer, int64_t at_ms, nrt__timer_fn fn,
                     void *arg);
 

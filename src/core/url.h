@@ -14,15 +14,17 @@ typedef struct nrt__url {
     nrt_str fragment; /* with its '#', or "" */
 } nrt__url;
 
-/* Splits and checks an absolute http: or https: URL: visible ASCII only. Views into `text`. NRT_ERR_URL. */
+/* Splits and checks an absolute http: or https: URL: visible ASCII only. Views into `text`.
+ * NRT_ERR_URL. */
 int nrt__url_parse(nrt_str text, nrt__url *out);
 
-/* Resolves a reference against a base URL (RFC 3986 section 5.2) into `out`, with a NUL. NRT_ERR_URL, also where it
- * does not fit. */
+/* Resolves a reference against a base URL (RFC 3986 section 5.2) into `out`, with a NUL.
+ * NRT_ERR_URL, also where it does not fit. */
 int nrt__url_resolve(nrt_str base, nrt_str reference, char *out, size_t size);
 
-/* Splits `host[:port]` and checks both (RFC 9110 section 7.2): a name of unreserved characters, sub-delims and
- * %XX, or an IPv6 address in brackets. False where it is not valid. `port` may come out empty. */
+/* Splits `host[:port]` and checks both (RFC 9110 section 7.2): a name of unreserved characters,
+ * sub-delims and %XX, or an IPv6 address in brackets. False where it is not valid. `port` may come
+ * out empty. */
 bool nrt__authority_split(nrt_str authority, nrt_str *host, nrt_str *port);
 
 #endif

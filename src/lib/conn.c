@@ -9,7 +9,8 @@
 #include "core/subject.h"
 #include "lib/conn_private.h"
 
-/* ---- fork: counted in the child, so that a connection knows whose it is. One number for the process. ---- */
+/* ---- fork: counted in the child, so that a connection knows whose it is. One number for the
+ * process. ---- */
 
 static unsigned fork_generation;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -205,8 +206,7 @@ static int open_parts(nrt_conn *conn) {
     nrt__services_options services = {.prefix = prefix, .limits = limits};
     nrt__env *env = &conn->loop.env;
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
-    conn->services =
-        nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
+    conn->services = nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
     return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
 }
 
@@ -258,8 +258,9 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     return conn;
 }
 
-/* In a child after fork(): memory and descriptors go, what is shared with the parent (the socket's stream, the epoll set) is not
- * touched. Threads of the parent do not exist here, so nothing can be waited for; their memory is left. */
+/* In a child after fork(): memory and descriptors go, what is shared with the parent (the socket's
+ * stream, the epoll set) is not touched. Threads of the parent do not exist here, so nothing can be
+ * waited for; their memory is left. */
 static void abandon(nrt_conn *conn) {
     if (conn->link.fd >= 0) {
         close(conn->link.fd);
@@ -292,7 +293,8 @@ void nrt_conn_destroy(nrt_conn *conn) {
 
 /* ---- driving it ---- */
 
-/* The built-in loop may be driven by the thread that opened the connection, or by the one that first dispatches it. */
+/* The built-in loop may be driven by the thread that opened the connection, or by the one that
+ * first dispatches it. */
 static int check_dispatch(nrt_conn *conn) {
     if (!conn) {
         return NRT_ERR_USAGE;

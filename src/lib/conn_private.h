@@ -20,11 +20,11 @@ typedef enum nrt__link_state {
     NRT__LINK_DIALING,   /* connect() is under way */
     NRT__LINK_GREETING,  /* INFO, CONNECT, PING, PONG */
     NRT__LINK_UP,
-    NRT__LINK_PAUSED,    /* waiting before the next attempt */
+    NRT__LINK_PAUSED, /* waiting before the next attempt */
 } nrt__link_state;
 
-/* The socket to one NATS server, and how a new one is got when it is lost. A connection has one; during a lame duck it will have
- * two. */
+/* The socket to one NATS server, and how a new one is got when it is lost. A connection has one;
+ * during a lame duck it will have two. */
 typedef struct nrt__link {
     nrt_conn *conn;
     nrt__link_state state;
@@ -36,9 +36,9 @@ typedef struct nrt__link {
     nrt__resolve *resolve;
     nrt__timer timer; /* of the attempt, or of the pause */
     nrt__task flush;
-    size_t failures;  /* attempts in a row */
+    size_t failures; /* attempts in a row */
     uint32_t pause_ms;
-    bool dying;       /* an error was found inside the session; handled at the end of the turn */
+    bool dying; /* an error was found inside the session; handled at the end of the turn */
     int error;
     char reason[256];
 } nrt__link;

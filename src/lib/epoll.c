@@ -1,4 +1,5 @@
-/* The built-in loop: epoll, with a timer descriptor for programs that wait on nrt_conn_fd themselves. */
+/* The built-in loop: epoll, with a timer descriptor for programs that wait on nrt_conn_fd
+ * themselves. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -19,8 +20,8 @@ typedef struct watch {
 
 struct nrt__epoll {
     int epfd;
-    int timerfd;        /* inside epfd, once somebody waits on that from outside; -1 before */
-    watch timer_watch;  /* stands for it */
+    int timerfd;       /* inside epfd, once somebody waits on that from outside; -1 before */
+    watch timer_watch; /* stands for it */
     bool soon;
     struct epoll_event ready[EVENTS_MAX];
     int ready_count; /* being handed out */

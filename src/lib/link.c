@@ -57,7 +57,7 @@ static void try_again(nrt__link *link) {
     uint32_t pause = link->pause_ms;
     uint32_t jitter = nrt__random_below(env_of(link), pause / 2 + 1);
     link->pause_ms = pause + pause / 2 < options->reconnect_max_ms ? pause + pause / 2
-                                                                    : options->reconnect_max_ms;
+                                                                   : options->reconnect_max_ms;
     link->state = NRT__LINK_PAUSED;
     set_timer(link, pause - pause / 4 + jitter, on_pause_over);
 }
@@ -279,8 +279,8 @@ static void attempt(nrt__link *link) {
         return;
     }
     link->state = NRT__LINK_RESOLVING;
-    link->resolve = nrt__resolve_start(link->conn->box, server->host, server->port, on_resolved,
-                                       link);
+    link->resolve =
+        nrt__resolve_start(link->conn->box, server->host, server->port, on_resolved, link);
     if (!link->resolve) {
         attempt_failed(link, NRT_ERR_SYSTEM, "no thread for looking up the name");
     }
@@ -299,8 +299,8 @@ static void on_ready(void *arg) {
     conn->last_error = 0;
     nrt__servers_learn(&conn->servers, info);
     nrt__services_ready(conn->services);
-    nrt__log(env_of(link), NRT_LOG_INFO, "connected to NATS server %s (%s:%u)",
-             info->server_name, server_of(link)->host, server_of(link)->port);
+    nrt__log(env_of(link), NRT_LOG_INFO, "connected to NATS server %s (%s:%u)", info->server_name,
+             server_of(link)->host, server_of(link)->port);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
 }

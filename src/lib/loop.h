@@ -1,5 +1,6 @@
-/* The event loop as the library sees it: the table of operations (nrt/loop.h) with what every user of it needs on top: a
- * clock, deadlines, and work put off to the end of the turn. Bridges use it too. */
+/* The event loop as the library sees it: the table of operations (nrt/loop.h) with what every user
+ * of it needs on top: a clock, deadlines, and work put off to the end of the turn. Bridges use it
+ * too. */
 #ifndef NRT__LOOP_H
 #define NRT__LOOP_H
 
@@ -41,8 +42,8 @@ struct nrt__loop {
     nrt__task **last;
     unsigned depth; /* inside callbacks of ours */
     bool turn_asked;
-    int64_t armed_ms;     /* when the timer will fire; -1: not set */
-    int64_t date_at_ms;   /* when env.date was made */
+    int64_t armed_ms;        /* when the timer will fire; -1: not set */
+    int64_t date_at_ms;      /* when env.date was made */
     void (*idle)(void *arg); /* when the outermost callback has returned; may end everything */
     void *idle_arg;
 };
@@ -63,7 +64,8 @@ static inline bool nrt__io_is_open(const nrt__io *io) {
 void nrt__loop_defer(nrt__loop *loop, nrt__task *task, void (*fn)(void *arg), void *arg);
 void nrt__loop_undefer(nrt__loop *loop, nrt__task *task);
 
-/* Around every entry from outside: the clock is read, and at the end of the outermost one put-off work is asked for. */
+/* Around every entry from outside: the clock is read, and at the end of the outermost one put-off
+ * work is asked for. */
 void nrt__loop_enter(nrt__loop *loop);
 void nrt__loop_leave(nrt__loop *loop);
 
@@ -76,7 +78,8 @@ void nrt__loop_turn(nrt__loop *loop);
 /* ---- the built-in loop, lib/epoll.c ---- */
 
 nrt__epoll *nrt__epoll_create(nrt_loop *ops);
-/* Waits up to timeout_ms and hands out what is ready. Returns the number of events, or NRT_ERR_SYSTEM. */
+/* Waits up to timeout_ms and hands out what is ready. Returns the number of events, or
+ * NRT_ERR_SYSTEM. */
 int nrt__epoll_wait(nrt__epoll *epoll, nrt__loop *loop, int timeout_ms);
 /* Readable when there is something to do, an expired timer included. */
 int nrt__epoll_fd(nrt__epoll *epoll);

@@ -1,5 +1,5 @@
-/* The way into a connection's thread from any other: tasks, ended exchanges, resolved names. It outlives the connection as
- * long as somebody holds it; what comes too late is dropped. */
+/* The way into a connection's thread from any other: tasks, ended exchanges, resolved names. It
+ * outlives the connection as long as somebody holds it; what comes too late is dropped. */
 #ifndef NRT__POSTBOX_H
 #define NRT__POSTBOX_H
 
@@ -23,7 +23,8 @@ void nrt__postbox_release(nrt__postbox *box);
 /* A descriptor that is readable when something has been put in. */
 int nrt__postbox_fd(const nrt__postbox *box);
 
-/* From any thread. The box takes the post over; where nobody will read it any more it is dropped at once. */
+/* From any thread. The box takes the post over; where nobody will read it any more it is dropped at
+ * once. */
 void nrt__postbox_put(nrt__postbox *box, nrt__post *post);
 
 /* The last end of an exchange has come, on whatever thread. */

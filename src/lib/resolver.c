@@ -1,4 +1,5 @@
-/* Names to addresses. getaddrinfo blocks, so it runs on a detached thread that reports through the postbox. */
+/* Names to addresses. getaddrinfo blocks, so it runs on a detached thread that reports through the
+ * postbox. */
 #include "lib/resolver.h"
 
 #include <arpa/inet.h>
@@ -74,8 +75,8 @@ static void *look_up(void *arg) {
     if (code != 0) {
         snprintf(resolve->reason, sizeof(resolve->reason), "%s", gai_strerror(code));
     }
-    for (const struct addrinfo *one = found;
-         one && resolve->addresses.count < NRT__ADDRESSES_MAX; one = one->ai_next) {
+    for (const struct addrinfo *one = found; one && resolve->addresses.count < NRT__ADDRESSES_MAX;
+         one = one->ai_next) {
         nrt__address *address = &resolve->addresses.list[resolve->addresses.count++];
         memcpy(&address->addr, one->ai_addr, one->ai_addrlen);
         address->len = one->ai_addrlen;

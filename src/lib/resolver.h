@@ -1,4 +1,5 @@
-/* Names to addresses without ever blocking the loop: numbers at once, names on a thread of their own. */
+/* Names to addresses without ever blocking the loop: numbers at once, names on a thread of their
+ * own. */
 #ifndef NRT__RESOLVER_H
 #define NRT__RESOLVER_H
 

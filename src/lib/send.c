@@ -4,9 +4,8 @@
 #include "lib/conn_private.h"
 
 /* What a caller handed to nrt_send, told to its callback and to a drain that waits. */
-static int send_request(nrt_conn *conn, const nrt_request *request,
-                        const nrt_send_options *options, nrt_result_fn fn, void *arg,
-                        nrt_exchange_id *id) {
+static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
+                        nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
     if (!request || !fn) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_send needs a request and a callback");
     }

@@ -22,7 +22,8 @@ void nrt_service_options_init_sized(nrt_service_options *options, size_t size) {
 
 /* ---- ends of exchanges ---- */
 
-/* The exchange goes back to its connection's thread. Its owner is the postbox, which outlives the connection. */
+/* The exchange goes back to its connection's thread. Its owner is the postbox, which outlives the
+ * connection. */
 static void end_elsewhere(nrt_exchange *exchange) {
     nrt__postbox *box = exchange->owner;
     nrt__postbox_put_exchange(box, exchange);

@@ -21,8 +21,8 @@ typedef struct nrt__servers {
 
 enum { NRT__SERVERS_MAX = 256 };
 
-/* Reads `nats://[user:password@|token@]host[:port]`, several separated by commas; the scheme may be left out. NRT_ERR_URL with the
- * reason in `detail`, NRT_ERR_MEMORY. */
+/* Reads `nats://[user:password@|token@]host[:port]`, several separated by commas; the scheme may be
+ * left out. NRT_ERR_URL with the reason in `detail`, NRT_ERR_MEMORY. */
 int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size);
 void nrt__servers_free(nrt__servers *servers);
 

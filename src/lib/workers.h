@@ -6,7 +6,8 @@
 
 typedef struct nrt__workers nrt__workers;
 
-/* Starts `count` threads that call `run(exchange)` for what is put in. NULL: no memory or threads. */
+/* Starts `count` threads that call `run(exchange)` for what is put in. NULL: no memory or threads.
+ */
 nrt__workers *nrt__workers_create(unsigned count, void (*run)(nrt_exchange *exchange));
 
 /* The queue is bounded by the service's max_in_flight. */

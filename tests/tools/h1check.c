@@ -1,5 +1,6 @@
-/* Reads JSON lines with HTTP/1.1 messages on standard input, feeds each to the reader that connections and payloads use, and
- * prints what came of it as a JSON line. --step N: N bytes at a time (0: all at once). */
+/* Reads JSON lines with HTTP/1.1 messages on standard input, feeds each to the reader that
+ * connections and payloads use, and prints what came of it as a JSON line. --step N: N bytes at a
+ * time (0: all at once). */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
