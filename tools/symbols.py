@@ -63,9 +63,11 @@ def main():
             if layer == "core" and kind.upper() in "BCDS" and WRITABLE.search(section):
                 found.add(f"{source}: {name} is writable state in core/: keep it in an object")
     for library in glob.glob(os.path.join(build, "**", "lib*.so"), recursive=True):
-        for name, _, _ in nm(library, "--dynamic"):
-            if not re.match(r"nrt_[a-z0-9]", name) and not name.startswith("NRT_"):
-                found.add(f"{os.path.basename(library)}: exports {name}, which is not public")
+        names = sorted(name for name, _, _ in nm(library, "--dynamic"))
+        others = [name for name in names if not re.match(r"nrt_[a-z0-9]", name)]
+        if others:
+            few = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
+            found.add(f"{os.path.basename(library)}: exports {len(others)} names not ours: {few}")
     for line in sorted(found):
         print(line)
     return 1 if found else 0

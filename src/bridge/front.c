@@ -193,7 +193,6 @@ static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
         set_timer(conn, conn->front->options.idle_timeout_ms);
         if (!nrt__buf_put(&conn->body, body)) {
             error = NRT_ERR_TOO_LARGE;
-            detail = "the request's body is larger than the limit";
         }
     } else if (event == NRT__H1_END) {
         nrt__timer_clear(&nrt__conn_loop(conn->front->conn)->timers, &conn->timer);

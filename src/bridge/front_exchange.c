@@ -71,8 +71,14 @@ static void respond(nrt__front_conn *conn, nrt__message *response, int error, co
 
 void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
     nrt__message problem;
+    char limit[96];
     nrt__message_init(&problem, false);
     const char *text = detail && *detail ? detail : nrt_error_text(error);
+    if (error == NRT_ERR_TOO_LARGE) {
+        snprintf(limit, sizeof(limit), "the request is larger than the limit of %zu bytes",
+                 conn->body.max);
+        text = limit;
+    }
     nrt__problem_write(&problem, nrt_error_status(error), nrt_error_code(error), text);
     respond(conn, &problem, error, text);
     nrt__message_free(&problem);
@@ -85,7 +91,9 @@ static void on_result(const nrt_result *result, void *arg) {
         return; /* canceled: the client has gone */
     }
     if (result->error < 0) {
-        nrt__front_refuse(conn, result->error, result->detail);
+        char detail[640];
+        snprintf(detail, sizeof(detail), "%.*s: %s", NRT__ARG(conn->host), result->detail);
+        nrt__front_refuse(conn, result->error, detail);
         return;
     }
     /* Ours to change: it ends with this call. */
@@ -176,7 +184,6 @@ int nrt__front_check_head(nrt__front_conn *conn, const char **detail) {
         error = find_service(conn, detail);
     }
     if (error == 0 && request->framing == NRT__FRAMING_LENGTH && request->length > conn->body.max) {
-        *detail = "the request's body is larger than the limit";
         error = NRT_ERR_TOO_LARGE;
     }
     return error;

@@ -1,10 +1,12 @@
 /* One connection to the origin: dialled, used for one exchange after another, closed when there is
  * any doubt. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bridge/origin_private.h"
@@ -90,6 +92,10 @@ static void refuse_response(nrt__origin_conn *conn, int error, const char *reaso
     conn->exchange = NULL;
     nrt__origin_conn_close(conn);
     nrt__origin_next(origin);
+    if (exchange->failed < 0) { /* the exchange knows itself what is wrong */
+        nrt__exchange_end_here(exchange);
+        return;
+    }
     nrt__origin_fail(exchange, error, error == NRT_ERR_ORIGIN_RESPONSE ? detail : reason);
 }
 
@@ -131,6 +137,15 @@ static int take_head(nrt__origin_conn *conn) {
     return to->reason.ptr && copy_fields(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
 }
 
+/* An origin may answer before it has read the request's body. What is still on its way then would meet its next read. */
+static bool was_read(const nrt__origin_conn *conn) {
+    int left = 0;
+    if (nrt_request_body(nrt_exchange_request(conn->exchange)).len == 0) {
+        return true;
+    }
+    return ioctl(conn->stream.io.fd, SIOCOUTQ, &left) == 0 && left == 0;
+}
+
 /* The response is whole. `clean`: nothing came behind it. */
 static void complete(nrt__origin_conn *conn, bool clean) {
     nrt__origin *origin = conn->origin;
@@ -140,7 +155,7 @@ static void complete(nrt__origin_conn *conn, bool clean) {
     if (!copy_fields(&response->trailers, &conn->response.trailers)) {
         error = NRT_ERR_MEMORY;
     }
-    bool keep = clean && conn->sent && conn->response.keep_alive && !conn->reader.to_close;
+    bool keep = clean && conn->sent && was_read(conn) && conn->response.keep_alive && !conn->reader.to_close;
     conn->exchange = NULL;
     if (keep) {
         go_idle(conn);

@@ -52,10 +52,10 @@ struct nrt__origin {
     nrt__resolve *resolve;
     nrt__addresses addresses;
     int64_t resolved_ms; /* when; names are asked for again after a while */
+    int64_t told_ms;     /* when the log last said that it cannot be reached; 0: never */
     bool is_unix;
     struct sockaddr_un path;
     uint16_t port;
-    char reason[200]; /* why the last attempt to connect failed */
     char *host;       /* name or address */
     char *base;       /* prefix of every target, without a trailing '/'; "" */
     char *target;     /* as given, for messages */

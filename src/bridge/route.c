@@ -103,6 +103,9 @@ void nrt__routes_at(const nrt__routes *routes, size_t index, const char **patter
 
 /* `/city` matches /city, /city/x and /city?q, not /cityx. */
 static bool path_matches(nrt_str path, nrt_str pattern) {
+    if (nrt__str_equal(path, NRT__STR("*"))) { /* OPTIONS *: the server as a whole */
+        return pattern.len == 1;
+    }
     if (!nrt__str_starts(path, pattern)) {
         return false;
     }

@@ -109,6 +109,17 @@ nrt__child *nrt__children_start(nrt__children *children, const char *name, const
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+static void echo_output(nrt__child *child, nrt_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (!child->in_line) {
+            (void)printf("  %-16s ", child->name);
+        }
+        (void)putchar(text.ptr[i]);
+        child->in_line = text.ptr[i] != '\n';
+    }
+    (void)fflush(stdout);
+}
+
 static void read_output(nrt__children *children, nrt__child *child) {
     while (child->output >= 0) {
         char bytes[READ_STEP];
@@ -126,7 +137,7 @@ static void read_output(nrt__children *children, nrt__child *child) {
         }
         (void)nrt__buf_add(&child->text, bytes, (size_t)len);
         if (children->echo) {
-            (void)fwrite(bytes, 1, (size_t)len, stderr);
+            echo_output(child, (nrt_str){bytes, (size_t)len});
         }
     }
 }

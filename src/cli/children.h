@@ -14,6 +14,7 @@ typedef struct nrt__child {
     int watch;        /* pidfd */
     int output;       /* what it writes to standard output and error; -1: ended */
     nrt__buf text;    /* all of that, up to a ceiling; later output is dropped */
+    bool in_line;     /* echo: something of a line stands there already */
     bool exited;
     int exit_code; /* 128 + signal where one ended it */
 } nrt__child;
@@ -23,7 +24,7 @@ typedef struct nrt__children {
     size_t count;
     int signals; /* signalfd of SIGINT and SIGTERM */
     int signal;  /* that came; 0: none. Everything that waits ends then */
-    bool echo;   /* pass on what children write, to standard error */
+    bool echo;   /* pass on what children write, to standard output, with their names */
 } nrt__children;
 
 typedef enum nrt__wait {

@@ -178,7 +178,12 @@ static bool start_weather(nrt__demo *demo) {
 
 static bool start_sidecar(nrt__demo *demo) {
     static const char name[] = "sidecar";
-    const char *const argv[] = {demo->nrt_path, "serve", "plain.nats", demo->plain_url, NULL};
+    const char *const argv[] = {demo->nrt_path,
+                                "serve",
+                                "plain.nats",
+                                demo->plain_url,
+                                demo->keep ? "--verbose" : NULL,
+                                NULL};
     const char *const environment[] = {demo->nats_variable, "NATS_PREFIX", NULL};
     char rest[256];
     char what[NRT__DEMO_URL + 64];
@@ -193,8 +198,15 @@ static bool start_sidecar(nrt__demo *demo) {
 
 static bool start_gateway(nrt__demo *demo) {
     static const char name[] = "gateway";
-    const char *const argv[] = {demo->nrt_path,       "gateway", "--listen", "0", "--route",
-                                "/city=weather.nats", "--proxy", NULL};
+    const char *const argv[] = {demo->nrt_path,
+                                "gateway",
+                                "--listen",
+                                "0",
+                                "--route",
+                                "/city=weather.nats",
+                                "--proxy",
+                                demo->keep ? "--verbose" : NULL,
+                                NULL};
     const char *const environment[] = {demo->nats_variable, "NATS_PREFIX", NULL};
     nrt__child *child = nrt__children_start(&demo->children, name, argv, environment);
     if (!ready(demo, child, name, "listening on ", demo->gateway_url, sizeof(demo->gateway_url))) {
@@ -226,7 +238,9 @@ static int keep_running(nrt__demo *demo) {
 
 static int demo_run(void *arg, const nrt__operands *operands) {
     const demo_options *options = arg;
-    nrt__demo demo = {.style = nrt__term_style(stdout), .error_style = nrt__term_style(stderr)};
+    nrt__demo demo = {.keep = options->keep,
+                      .style = nrt__term_style(stdout),
+                      .error_style = nrt__term_style(stderr)};
     (void)operands;
     if (!find_programs(&demo)) {
         return NRT__EXIT_FAILED;

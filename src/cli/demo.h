@@ -9,6 +9,7 @@ enum { NRT__DEMO_PATH = 1024, NRT__DEMO_URL = 128 };
 
 typedef struct nrt__demo {
     nrt__children children;
+    bool keep;                     /* everything stays: its requests are worth showing */
     const nrt__style *style;       /* of standard output */
     const nrt__style *error_style; /* of standard error */
     char nrt[NRT__DEMO_PATH + 8];  /* as a user would type it */

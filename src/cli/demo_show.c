@@ -196,8 +196,8 @@ void nrt__demo_tell_running(const nrt__demo *demo) {
     print_try(style,
               "Reach it with curl, through the gateway that runs here:", demo->proxy_variable,
               " curl http://hello.nats/");
-    (void)printf("  nats-server  %s\n  gateway      %s\n  plain HTTP   %s\n\n", demo->nats_url,
-                 demo->gateway_url, demo->plain_url);
+    (void)printf("  nats-server  %s\n  gateway      %s\n  plain HTTP   %s\n\nRequests:\n",
+                 demo->nats_url, demo->gateway_url, demo->plain_url);
     (void)fflush(stdout);
 }
 

@@ -1,8 +1,10 @@
 /* The program `nrt`: finds the command, parses its options, runs it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <nrt/base.h>
 
@@ -114,7 +116,22 @@ static int run(const nrt__command *command, int argc, char *const argv[]) {
     return code;
 }
 
+/* A standard stream that the caller closed must not become the number of a socket, which prints
+ * would then go to. What stands in for it refuses to be used. */
+static int hold_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char *argv[]) {
+    if (hold_standard_streams() != 0) {
+        return NRT__EXIT_FAILED;
+    }
     /* A reader that goes away is an error of a write, told and turned into an exit code. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {

@@ -411,7 +411,7 @@ static void on_reply(const nrt__nats_msg *msg, void *arg) {
     }
     if (error < 0) {
         char text[256];
-        snprintf(text, sizeof(text), "the service's reply is not a valid HTTP response: %s",
+        snprintf(text, sizeof(text), "the service's reply is not a valid HTTP/1.1 response: %s",
                  detail);
         end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text, NULL);
         return;

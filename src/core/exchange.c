@@ -115,17 +115,25 @@ static int publish(nrt__services *services, nrt_exchange *exchange) {
     return nrt__session_publish(services->session, exchange->reply, (nrt_str){NULL, 0}, parts, 2);
 }
 
+/* The response cannot go out: why, in its place. */
+static void replace_response(nrt_exchange *exchange, int error) {
+    char detail[160];
+    if (error == NRT_ERR_RESPONSE_TOO_LARGE) {
+        snprintf(detail, sizeof(detail), "%s of %zu bytes", nrt_error_text(error),
+                 exchange->max_body);
+    } else {
+        snprintf(detail, sizeof(detail), "%s", nrt_error_text(error));
+    }
+    nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error), detail);
+}
+
 static void respond(nrt__services *services, nrt_exchange *exchange) {
     if (exchange->failed < 0) {
-        int error = exchange->failed;
-        nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
-                              nrt_error_text(error));
+        replace_response(exchange, exchange->failed);
     }
     int error = publish(services, exchange);
     if (error == NRT_ERR_TOO_LARGE) {
-        error = NRT_ERR_RESPONSE_TOO_LARGE;
-        nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
-                              nrt_error_text(error));
+        replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);
         error = publish(services, exchange);
     }
     if (error < 0) {

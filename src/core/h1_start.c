@@ -13,6 +13,9 @@ static int read_version(nrt__h1_reader *reader, nrt_str text) {
         return nrt__h1_malformed(reader, "the HTTP version is not valid");
     }
     bool old = (reader->flags & NRT__H1_OLD_PEER) && nrt__str_equal(text, NRT__STR("HTTP/0.0"));
+    if (!old && text.ptr[5] == '0') {
+        return nrt__h1_malformed(reader, "the HTTP version is not valid");
+    }
     if (!old && (text.ptr[5] != '1' || text.ptr[7] > '1')) {
         return nrt__h1_fail(reader, NRT_ERR_VERSION, "only HTTP/1.1 and HTTP/1.0 are understood");
     }

@@ -229,8 +229,8 @@ static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_m
     }
     int error = nrt__h1_read_whole(&services->reader, request, NRT__H1_REQUEST, payload);
     *detail = services->reader.reason;
-    if (error < 0) {
-        return error;
+    if (error < 0) { /* a payload is HTTP/1.1 or it is not valid */
+        return error == NRT_ERR_VERSION ? NRT_ERR_BAD_REQUEST : error;
     }
     exchange->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
     *detail = NULL;

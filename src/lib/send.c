@@ -1,5 +1,5 @@
 /* Sending requests: the public face of the client half. */
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "lib/conn_private.h"
 
@@ -40,6 +40,7 @@ int nrt_cancel(nrt_conn *conn, nrt_exchange_id id) {
 
 typedef struct waiting {
     nrt_conn *conn;
+    const nrt_request *request;
     nrt_response *response;
     int error;
     bool done;
@@ -50,7 +51,10 @@ static void on_result(const nrt_result *result, void *arg) {
     wait->done = true;
     wait->error = result->error;
     if (result->error < 0) {
-        nrt__conn_fail(wait->conn, result->error, result->detail);
+        char detail[512];
+        nrt_str host = nrt_request_host(wait->request);
+        snprintf(detail, sizeof(detail), "%.*s: %s", (int)host.len, host.ptr, result->detail);
+        nrt__conn_fail(wait->conn, result->error, detail);
         return;
     }
     wait->response = nrt_response_copy(result->response);
@@ -68,7 +72,7 @@ int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *o
     if (!response) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
     }
-    waiting wait = {.conn = conn};
+    waiting wait = {.conn = conn, .request = request};
     int error = send_request(conn, request, options, on_result, &wait, NULL);
     while (error == 0 && !wait.done) {
         count = nrt_conn_dispatch(conn, -1);
