@@ -6,7 +6,7 @@
         lib/
         core/          no I/O, no clock, no threads
 
-An include may only point down. Prints `file:line: what, and what to do` and exits 1 for each breach.
+An include may only point down. Prints `file:line: what, and what to do` for each breach, exits 1.
 """
 
 import os
@@ -152,7 +152,7 @@ def breaches(root, path):
     for number, line in enumerate(without_comments(text, strings=True).split("\n"), 1):
         loud = LOUD_CALL.search(line)
         if loud and ("xit" in loud[1] or loud[1] == "abort"):
-            yield number, f"{loud[1]}() in {layer}/: return an error, a library never ends the process"
+            yield number, f"{loud[1]}() in {layer}/: a library returns an error instead"
         elif loud or LOUD_STREAM.search(line):
             yield number, f"a library prints nothing, and this is {layer}/: use the log callback"
 

@@ -26,13 +26,14 @@ extern "C" {
     X(BAD_REQUEST, -12, "bad-request", 400, "not exactly one well-formed HTTP/1.1 request")        \
     X(HEAD_TOO_LARGE, -13, "head-too-large", 431, "the message head is larger than the limit")     \
     X(TARGET_TOO_LONG, -14, "target-too-long", 414, "the request target is longer than the limit") \
-    X(TOO_LARGE, -15, "too-large", 413, "larger than one NATS message may be: the server's max_payload")       \
+    X(TOO_LARGE, -15, "too-large", 413,                                                            \
+      "larger than one NATS message may be: the server's max_payload")                             \
     X(RESPONSE_TOO_LARGE, -16, "response-too-large", 502,                                          \
-      "the response is larger than one NATS message may be: the server's max_payload")                         \
+      "the response is larger than one NATS message may be: the server's max_payload")             \
     X(MISMATCH, -17, "method-mismatch", 403,                                                       \
       "the subject's last token is not the request's method")                                      \
     X(MISDIRECTED, -18, "misdirected", 421, "the request is for a host not served here")           \
-    X(NO_SERVICE, -19, "no-service", 503, "no service answers")                      \
+    X(NO_SERVICE, -19, "no-service", 503, "no service answers")                                    \
     X(TIMEOUT, -20, "timeout", 504, "no answer in time")                                           \
     X(DISCONNECTED, -21, "disconnected", 503, "not connected to NATS; the request was not sent")   \
     X(PERMISSION, -22, "permission", 403, "NATS permissions do not allow this subject")            \

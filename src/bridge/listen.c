@@ -72,7 +72,7 @@ static int listen_unix(const char *path, char *url, size_t url_size, char *detai
 }
 
 static void write_url(int fd, char *url, size_t size) {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     char text[INET6_ADDRSTRLEN] = "";
     getsockname(fd, (struct sockaddr *)&bound, &len);

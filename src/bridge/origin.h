@@ -26,7 +26,7 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
                               size_t detail_size);
 
 /* The handler to give to nrt_serve, with the origin as its `arg`. */
-void nrt__origin_handle(nrt_exchange *exchange, void *origin);
+void nrt__origin_handle(nrt_exchange *exchange, void *arg);
 
 /* Closes it: exchanges still waiting get a 502. NULL is allowed. After its service stopped, before
  * nrt_conn_destroy. */

@@ -137,7 +137,8 @@ static int take_head(nrt__origin_conn *conn) {
     return to->reason.ptr && copy_fields(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
 }
 
-/* An origin may answer before it has read the request's body. What is still on its way then would meet its next read. */
+/* An origin may answer before it has read the request's body. What is still on its way then would
+ * meet its next read. */
 static bool was_read(const nrt__origin_conn *conn) {
     int left = 0;
     if (nrt_request_body(nrt_exchange_request(conn->exchange)).len == 0) {
@@ -155,7 +156,8 @@ static void complete(nrt__origin_conn *conn, bool clean) {
     if (!copy_fields(&response->trailers, &conn->response.trailers)) {
         error = NRT_ERR_MEMORY;
     }
-    bool keep = clean && conn->sent && was_read(conn) && conn->response.keep_alive && !conn->reader.to_close;
+    bool keep = clean && conn->sent && was_read(conn) && conn->response.keep_alive &&
+                !conn->reader.to_close;
     conn->exchange = NULL;
     if (keep) {
         go_idle(conn);

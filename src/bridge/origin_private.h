@@ -56,9 +56,9 @@ struct nrt__origin {
     bool is_unix;
     struct sockaddr_un path;
     uint16_t port;
-    char *host;       /* name or address */
-    char *base;       /* prefix of every target, without a trailing '/'; "" */
-    char *target;     /* as given, for messages */
+    char *host;   /* name or address */
+    char *base;   /* prefix of every target, without a trailing '/'; "" */
+    char *target; /* as given, for messages */
     char scratch[64 * 1024];
 };
 

@@ -279,6 +279,10 @@ static int store(arg_parser *parser, opt_match found, const char *value, spellin
     return 0;
 }
 
+static bool takes_value(const nrt__opt *opt) {
+    return opt->kind != NRT__OPT_FLAG && opt->kind != NRT__OPT_HELP;
+}
+
 static int missing_value(arg_parser *parser, const nrt__opt *opt, spelling name) {
     (void)snprintf(parser->why, parser->why_size, "%s needs a value: %s %s", name.text, name.text,
                    opt->value);
@@ -304,12 +308,12 @@ static int parse_long(arg_parser *parser, const char *text) {
         }
         return -1;
     }
-    if (!found.opt->value) {
+    if (!takes_value(found.opt)) {
         if (value) {
             (void)snprintf(parser->why, parser->why_size, "%s takes no value", name.text);
             return -1;
         }
-        return store(parser, found, NULL, name);
+        return store(parser, found, "", name);
     }
     if (!value) {
         if (parser->at >= parser->argc) {
@@ -336,8 +340,8 @@ static int parse_letters(arg_parser *parser, const char *text) {
             }
             return -1;
         }
-        if (!found.opt->value) {
-            if (store(parser, found, NULL, name) != 0) {
+        if (!takes_value(found.opt)) {
+            if (store(parser, found, "", name) != 0) {
                 return -1;
             }
             continue;

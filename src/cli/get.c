@@ -403,8 +403,8 @@ static int run(getting *get, const char *typed_url) {
     return code;
 }
 
-int nrt__get_run(void *arg, const nrt__operands *operands) {
-    const nrt__get_options *options = arg;
+int nrt__get_run(void *options_arg, const nrt__operands *operands) {
+    const nrt__get_options *options = options_arg;
     const char *typed_url = operands->items[0];
     getting *get = calloc(1, sizeof(*get));
     if (!get) {

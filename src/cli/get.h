@@ -45,7 +45,7 @@ typedef struct nrt__get_options {
 } nrt__get_options;
 
 /* The command itself; get.c. */
-int nrt__get_run(void *options, const nrt__operands *operands);
+int nrt__get_run(void *options_arg, const nrt__operands *operands);
 
 /* ---- get_data.c: what is sent -------------------------------------------------------------- */
 

@@ -70,8 +70,9 @@ int nrt__get_output_finish(nrt__get_output *output, char *why, size_t why_size) 
     if (!output->file) {
         return 0;
     }
-    int failed = output->path ? fclose(output->file) : fflush(output->file);
+    FILE *file = output->file;
     output->file = NULL;
+    int failed = file == stdout ? fflush(file) : fclose(file);
     return failed == 0 ? 0 : write_failed(output, why, why_size);
 }
 

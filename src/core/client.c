@@ -35,7 +35,8 @@ typedef struct exchange {
     uint64_t mark;       /* of the output: sent wholly, or certainly not received */
     uint64_t subject;    /* hash */
     int64_t deadline_ms;
-    nrt_str stored; /* while waiting: subject, LF, payload */
+    nrt_str stored;        /* while waiting: subject and payload */
+    size_t stored_subject; /* bytes of it that are the subject */
     uint32_t slot;
     exchange_state state;
     bool to_head;
@@ -260,7 +261,7 @@ static void on_timeout(nrt__timer *timer, void *arg) {
 /* Keeps the request until there is a connection, or until it has waited long enough. */
 static int store(nrt__client *client, exchange *one, const nrt_str *parts, size_t count) {
     nrt_str subject = nrt__buf_view(&client->subject);
-    size_t len = subject.len + 1;
+    size_t len = subject.len;
     for (size_t i = 0; i < count; i++) {
         len += parts[i].len;
     }
@@ -273,8 +274,7 @@ static int store(nrt__client *client, exchange *one, const nrt_str *parts, size_
         return NRT_ERR_MEMORY;
     }
     memcpy(copy, subject.ptr, subject.len);
-    copy[subject.len] = '\n';
-    size_t at = subject.len + 1;
+    size_t at = subject.len;
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len > 0) {
             memcpy(copy + at, parts[i].ptr, parts[i].len);
@@ -282,6 +282,7 @@ static int store(nrt__client *client, exchange *one, const nrt_str *parts, size_
         }
     }
     one->stored = (nrt_str){copy, len};
+    one->stored_subject = subject.len;
     client->stored_bytes += len;
     return 0;
 }
@@ -428,9 +429,8 @@ void nrt__client_ready(nrt__client *client) {
            nrt__session_state_get(client->session) == NRT__SESSION_READY) {
         exchange *one = client->waiting.next;
         nrt_str stored = one->stored;
-        const char *lf = memchr(stored.ptr, '\n', stored.len);
-        nrt_str subject = {stored.ptr, (size_t)(lf - stored.ptr)};
-        nrt_str payload = {lf + 1, stored.len - subject.len - 1};
+        nrt_str subject = {stored.ptr, one->stored_subject};
+        nrt_str payload = {stored.ptr + subject.len, stored.len - subject.len};
         int error = publish(client, one, subject, &payload, 1);
         if (error < 0) {
             end(client, one, error, nrt_error_text(error), NULL);

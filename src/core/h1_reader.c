@@ -25,8 +25,8 @@ static nrt__h1_reader *reader_of(llhttp_t *parser) {
     return parser->data;
 }
 
-/* Extends a view by a span; in the head both lie in one buffer and touch, in the trailers the text
- * is collected. */
+/* In the head, name and value lie in one piece of memory that stays: views are enough. Trailers
+ * come in any pieces: the one being read is collected, and copied when it is complete. */
 static int add_span(nrt__h1_reader *reader, nrt_str *view, const char *at, size_t len) {
     if (!reader->in_trailers) {
         if (view->len > 0) { /* llhttp continues a value over a line fold only */
@@ -36,16 +36,10 @@ static int add_span(nrt__h1_reader *reader, nrt_str *view, const char *at, size_
         *view = (nrt_str){at, len};
         return 0;
     }
-    char *copy = nrt__buf_room(&reader->tail, len);
-    if (!copy) {
+    reader->trailer_bytes += len;
+    if (reader->trailer_bytes > reader->limits.head || !nrt__buf_add(&reader->tail, at, len)) {
         nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the trailer section is too large");
         return -1;
-    }
-    memcpy(copy, at, len);
-    nrt__buf_added(&reader->tail, len);
-    /* Offsets: the buffer may still move. They become views at the end of the message. */
-    if (view->len == 0) {
-        view->ptr = (const char *)(reader->tail.end - len);
     }
     view->len += len;
     return 0;
@@ -61,6 +55,17 @@ static int on_field_value(llhttp_t *parser, const char *at, size_t len) {
     return len == 0 ? 0 : add_span(reader, &reader->field_value, at, len);
 }
 
+/* The trailer that was collected, now in the message's own memory. */
+static bool take_trailer(nrt__h1_reader *reader, nrt_str *name, nrt_str *value) {
+    nrt__arena *arena = &reader->message->arena;
+    nrt_str text = nrt__buf_view(&reader->tail);
+    nrt_str tail = {text.ptr + name->len, value->len};
+    *name = nrt__arena_copy(arena, (nrt_str){text.ptr, name->len});
+    *value = nrt__arena_copy(arena, nrt__str_trim(tail));
+    nrt__buf_clear(&reader->tail);
+    return name->ptr && value->ptr;
+}
+
 static int on_field_end(llhttp_t *parser) {
     nrt__h1_reader *reader = reader_of(parser);
     nrt__message *message = reader->message;
@@ -72,18 +77,17 @@ static int on_field_end(llhttp_t *parser) {
         nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "too many fields");
         return -1;
     }
-    if (reader->in_trailers) { /* looked up when the text has its place */
-        nrt__field *field = nrt__fields_append(fields, (nrt_str){NULL, 0}, (nrt_str){NULL, 0});
-        if (field) {
-            field->name = name;
-            field->value = value;
-            return 0;
-        }
-    } else if (nrt__fields_append(fields, name, value.ptr ? nrt__str_trim(value) : NRT__STR(""))) {
-        return 0;
+    bool fine = true;
+    if (reader->in_trailers) {
+        fine = take_trailer(reader, &name, &value);
+    } else {
+        value = value.ptr ? nrt__str_trim(value) : NRT__STR("");
     }
-    nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
-    return -1;
+    if (!fine || !nrt__fields_append(fields, name, value)) {
+        nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
+        return -1;
+    }
+    return 0;
 }
 
 static int on_head_end(llhttp_t *parser) {
@@ -155,6 +159,7 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->error = 0;
     reader->scanned = 0;
     reader->extension = 0;
+    reader->trailer_bytes = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
     reader->started = false;
     reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;
@@ -335,16 +340,11 @@ static int collect_head(nrt__h1_reader *reader, const char *bytes, size_t len, s
     return read_head(reader, kept->bytes, (size_t)head);
 }
 
-/* The trailers have all come: their offsets become views. */
+/* All has come: llhttp is not asked alone whether the trailers are right. */
 static int finish(nrt__h1_reader *reader) {
-    nrt_fields *trailers = &reader->message->trailers;
+    const nrt_fields *trailers = &reader->message->trailers;
     for (size_t i = 0; i < trailers->count; i++) {
-        nrt__field *field = &trailers->list[i];
-        const char *bytes = reader->tail.bytes;
-        field->name.ptr = bytes + (size_t)field->name.ptr;
-        field->value.ptr = field->value.len > 0 ? bytes + (size_t)field->value.ptr : "";
-        field->value = nrt__str_trim(field->value);
-        nrt__field_look_up(field->name, &field->id, &field->flags);
+        const nrt__field *field = &trailers->list[i];
         if (!nrt__is_token(field->name) || !nrt__is_field_value(field->value)) {
             return nrt__h1_malformed(reader, "a trailer field is not valid");
         }

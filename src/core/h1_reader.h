@@ -46,13 +46,14 @@ typedef struct nrt__h1_reader {
     llhttp_t parser;
     nrt__h1_limits limits;
     nrt__message *message;
-    nrt__buf head;      /* the head, kept until the message ends */
-    nrt__buf tail;      /* names and values of trailers, likewise */
-    const char *reason; /* after an error: what was wrong, static */
-    size_t scanned;     /* of the head: lines up to here are complete */
-    size_t extension;   /* bytes of chunk extensions so far */
-    nrt_str span;       /* the piece of body that a callback found */
-    nrt_str field_name; /* the field being read, in head or tail */
+    nrt__buf head;        /* the head, kept until the message ends */
+    nrt__buf tail;        /* the trailer field being read */
+    const char *reason;   /* after an error: what was wrong, static */
+    size_t scanned;       /* of the head: lines up to here are complete */
+    size_t extension;     /* bytes of chunk extensions so far */
+    size_t trailer_bytes; /* bytes of trailers so far */
+    nrt_str span;         /* the piece of body that a callback found */
+    nrt_str field_name;   /* the field being read, in head or tail */
     nrt_str field_value;
     int error;     /* found inside a callback */
     uint8_t state; /* nrt__h1_state */

@@ -15,7 +15,7 @@ enum {
     ARENA_ROOM = 16 << 20, /* for what handlers add: fields, copies */
 };
 
-static const char QUEUE[] = "nrt";
+static const char queue_group[] = "nrt";
 
 nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
                                     const nrt__services_options *options, nrt__run_fn run,
@@ -345,8 +345,9 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     service->handler = handler;
     service->arg = arg;
     service->options = *options;
-    service->sub = nrt__session_subscribe(services->session, service->subject, nrt_str_from(QUEUE),
-                                          on_request, on_sub_state, service);
+    service->sub =
+        nrt__session_subscribe(services->session, service->subject, nrt_str_from(queue_group),
+                               on_request, on_sub_state, service);
     if (!service->sub) {
         free(service);
         return NRT_ERR_MEMORY;

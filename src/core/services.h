@@ -78,7 +78,7 @@ void nrt__services_destroy(nrt__services *services);
 
 /* As nrt_serve. `owner` must be set before the loop runs on. */
 int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn handler, void *arg,
-                      const nrt_service_options *options, nrt_service **service);
+                      const nrt_service_options *options, nrt_service **out);
 
 /* Leaves the queue group; when all that arrived is answered, `fn` is called and the service freed.
  */

@@ -89,7 +89,9 @@ void nrt__workers_destroy(nrt__workers *workers, void (*drop)(nrt_exchange *exch
     }
     while (left) {
         nrt_exchange *next = left->queued;
-        drop(left);
+        if (drop) {
+            drop(left);
+        }
         left = next;
     }
     pthread_cond_destroy(&workers->some);

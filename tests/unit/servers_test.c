@@ -1,0 +1,209 @@
+/* The list of NATS servers: as given, and as a server tells; credentials are never repeated. */
+#include "unit.h"
+
+#include "lib/servers.h"
+
+static void read_servers(nrt__servers *servers, const char *text) {
+    char detail[256] = "";
+    memset(servers, 0, sizeof(*servers));
+    int error = nrt__servers_read(servers, text, detail, sizeof(detail));
+    if (error != 0) {
+        fail_msg("%s: %s", text, detail);
+    }
+}
+
+static void a_server_has_host_and_port(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *host;
+        int port;
+        const char *url;
+    } rows[] = {
+        {"nats://example.net:4333", "example.net", 4333, "nats://example.net:4333"},
+        {"nats://example.net", "example.net", 4222, "nats://example.net:4222"},
+        {"NATS://example.net/", "example.net", 4222, "nats://example.net:4222"},
+        {"example.net", "example.net", 4222, "nats://example.net:4222"},
+        {"example.net:", "example.net", 4222, "nats://example.net:4222"},
+        {"192.0.2.7:1", "192.0.2.7", 1, "nats://192.0.2.7:1"},
+        {"nats://[2001:db8::7]:65535", "2001:db8::7", 65535, "nats://[2001:db8::7]:65535"},
+        {"[::1]", "::1", 4222, "nats://[::1]:4222"},
+        {" nats://a ", "a", 4222, "nats://a:4222"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        nrt__servers servers;
+        char url[300];
+        read_servers(&servers, rows[i].text);
+        assert_int_equal(servers.count, 1);
+        assert_string_equal(servers.list[0].host, rows[i].host);
+        assert_int_equal(servers.list[0].port, rows[i].port);
+        assert_null(servers.list[0].user);
+        assert_null(servers.list[0].password);
+        assert_null(servers.list[0].token);
+        assert_false(servers.list[0].told);
+        nrt__server_url(&servers.list[0], url, sizeof(url));
+        assert_string_equal(url, rows[i].url);
+        nrt__servers_free(&servers);
+    }
+}
+
+static void credentials_come_apart_and_are_decoded(void **state) {
+    (void)state;
+    nrt__servers servers;
+    read_servers(&servers, "nats://me%40x:p%3A%2c%2F%41@h:1,nats://tok%65n@h:2,u:@h:3,nats://a:b:c@h:4");
+    assert_int_equal(servers.count, 4);
+    assert_string_equal(servers.list[0].user, "me@x");
+    assert_string_equal(servers.list[0].password, "p:,/A");
+    assert_null(servers.list[0].token);
+    assert_string_equal(servers.list[1].token, "token");
+    assert_null(servers.list[1].user);
+    assert_string_equal(servers.list[2].user, "u");
+    assert_string_equal(servers.list[2].password, "");
+    assert_string_equal(servers.list[3].password, "b:c");
+    char url[300];
+    nrt__server_url(&servers.list[0], url, sizeof(url));
+    assert_string_equal(url, "nats://h:1");
+    nrt__servers_free(&servers);
+}
+
+static void several_servers_keep_their_order(void **state) {
+    (void)state;
+    nrt__servers servers;
+    read_servers(&servers, "nats://one, two:5 ,,nats://[::3]:6,");
+    assert_int_equal(servers.count, 3);
+    assert_string_equal(servers.list[0].host, "one");
+    assert_string_equal(servers.list[1].host, "two");
+    assert_int_equal(servers.list[1].port, 5);
+    assert_string_equal(servers.list[2].host, "::3");
+    nrt__servers_free(&servers);
+}
+
+static void what_is_not_a_server_is_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        ",",
+        " , ",
+        "nats://",
+        "nats:///",
+        "nats://a,nats://",
+        "http://a",
+        "ws://a",
+        "nats://a:0",
+        "nats://a:65536",
+        "nats://a:b",
+        "nats://a/path",
+        "nats://a?x",
+        "nats://a b",
+        "nats://%@a",
+        "nats://%4@a",
+        "nats://%zz@a",
+        "nats://u:%00@a",
+        "nats://[::1",
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        nrt__servers servers = {0};
+        char detail[256] = "";
+        if (nrt__servers_read(&servers, bad[i], detail, sizeof(detail)) != NRT_ERR_URL) {
+            fail_msg("taken: %s", bad[i]);
+        }
+        assert_string_not_equal(detail, "");
+        assert_int_equal(servers.count, 0);
+        assert_null(servers.list);
+    }
+}
+
+static void tls_is_said_to_be_missing(void **state) {
+    (void)state;
+    nrt__servers servers = {0};
+    char detail[256] = "";
+    assert_int_equal(nrt__servers_read(&servers, "tls://a", detail, sizeof(detail)),
+                     NRT_ERR_UNSUPPORTED);
+    assert_non_null(strstr(detail, "tls://"));
+}
+
+static void a_password_is_not_repeated_in_a_message(void **state) {
+    (void)state;
+    static const char *const bad[] = {"nats://me:hunter2@a:99999", "nats://hunter2@a b",
+                                      "nats://me:hunter2%@a", "me:hunter2@",
+                                      "nats://ok,nats://hunter2@:1"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        nrt__servers servers = {0};
+        char detail[256] = "";
+        assert_int_equal(nrt__servers_read(&servers, bad[i], detail, sizeof(detail)), NRT_ERR_URL);
+        assert_null(strstr(detail, "hunter2"));
+    }
+}
+
+static void what_a_server_tells_is_added_once(void **state) {
+    (void)state;
+    static nrt__nats_info info;
+    nrt__servers servers;
+    read_servers(&servers, "nats://me:pw@one:4222");
+    memset(&info, 0, sizeof(info));
+    info.url_count = 5;
+    strcpy(info.urls[0], "one:4222");
+    strcpy(info.urls[1], "two:4222");
+    strcpy(info.urls[2], "one:4333");
+    strcpy(info.urls[3], "[::1]:4222");
+    strcpy(info.urls[4], "two:4222");
+    nrt__servers_learn(&servers, &info);
+    nrt__servers_learn(&servers, &info);
+    assert_int_equal(servers.count, 4);
+    assert_false(servers.list[0].told);
+    assert_string_equal(servers.list[0].user, "me");
+    assert_string_equal(servers.list[1].host, "two");
+    assert_true(servers.list[1].told);
+    assert_null(servers.list[1].user);
+    assert_int_equal(servers.list[2].port, 4333);
+    assert_string_equal(servers.list[3].host, "::1");
+    nrt__servers_free(&servers);
+}
+
+static void nonsense_from_a_server_is_passed_over(void **state) {
+    (void)state;
+    static nrt__nats_info info;
+    nrt__servers servers;
+    read_servers(&servers, "one");
+    memset(&info, 0, sizeof(info));
+    info.url_count = 4;
+    strcpy(info.urls[0], ":4222");
+    strcpy(info.urls[1], "a:0");
+    strcpy(info.urls[2], "[::1");
+    strcpy(info.urls[3], "");
+    nrt__servers_learn(&servers, &info);
+    assert_int_equal(servers.count, 1);
+    nrt__servers_free(&servers);
+}
+
+static void the_list_has_a_ceiling(void **state) {
+    (void)state;
+    static nrt__nats_info info;
+    nrt__servers servers;
+    read_servers(&servers, "one");
+    for (int round = 0; round < 6; round++) {
+        memset(&info, 0, sizeof(info));
+        info.url_count = NRT__NATS_URLS_MAX;
+        for (int i = 0; i < NRT__NATS_URLS_MAX; i++) {
+            snprintf(info.urls[i], sizeof(info.urls[i]), "h%d-%d:4222", round, i);
+        }
+        nrt__servers_learn(&servers, &info);
+    }
+    assert_int_equal(servers.count, NRT__SERVERS_MAX);
+    nrt__servers_free(&servers);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_has_host_and_port),
+        cmocka_unit_test(credentials_come_apart_and_are_decoded),
+        cmocka_unit_test(several_servers_keep_their_order),
+        cmocka_unit_test(what_is_not_a_server_is_refused),
+        cmocka_unit_test(tls_is_said_to_be_missing),
+        cmocka_unit_test(a_password_is_not_repeated_in_a_message),
+        cmocka_unit_test(what_a_server_tells_is_added_once),
+        cmocka_unit_test(nonsense_from_a_server_is_passed_over),
+        cmocka_unit_test(the_list_has_a_ceiling),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

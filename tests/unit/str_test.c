@@ -1,0 +1,146 @@
+/* Views and characters: ASCII by the letter of RFC 9110, whatever the locale or the sign of char. */
+#include "unit.h"
+
+#include "core/str.h"
+
+static void only_tchar_makes_a_token(void **state) {
+    (void)state;
+    static const char tchar[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (int c = 0; c < 256; c++) {
+        char one = (char)c;
+        bool is = c != 0 && strchr(tchar, c) != NULL;
+        assert_int_equal(nrt__is_token((nrt_str){&one, 1}), is);
+        char two[] = {'a', one};
+        assert_int_equal(nrt__is_token((nrt_str){two, 2}), is);
+    }
+    assert_false(nrt__is_token(NRT__STR("")));
+}
+
+static void a_field_value_has_no_control_characters(void **state) {
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[] = {'a', (char)c, 'b'};
+        bool is = c == '\t' || (c >= 0x20 && c != 0x7f);
+        assert_int_equal(nrt__is_field_value((nrt_str){text, 3}), is);
+    }
+    assert_true(nrt__is_field_value(NRT__STR("")));
+}
+
+static void a_field_value_has_no_white_space_around_it(void **state) {
+    (void)state;
+    assert_false(nrt__is_field_value(NRT__STR(" a")));
+    assert_false(nrt__is_field_value(NRT__STR("a ")));
+    assert_false(nrt__is_field_value(NRT__STR("\ta")));
+    assert_false(nrt__is_field_value(NRT__STR("a\t")));
+    assert_false(nrt__is_field_value(NRT__STR(" ")));
+    assert_true(nrt__is_field_value(NRT__STR("a \t b")));
+}
+
+static void visible_is_ascii_without_space(void **state) {
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char one = (char)c;
+        assert_int_equal(nrt__is_visible((nrt_str){&one, 1}), c > 0x20 && c < 0x7f);
+    }
+    assert_false(nrt__is_visible(NRT__STR("")));
+}
+
+static void case_is_ignored_in_ascii_letters_only(void **state) {
+    (void)state;
+    assert_true(nrt__str_same(NRT__STR("Content-TYPE"), NRT__STR("content-type")));
+    assert_false(nrt__str_same(NRT__STR("content-type"), NRT__STR("content-typ")));
+    assert_true(nrt__str_same((nrt_str){NULL, 0}, NRT__STR("")));
+    assert_false(nrt__str_same(NRT__STR("@"), NRT__STR("`"))); /* 0x40 and 0x60 */
+    assert_false(nrt__str_same(NRT__STR("["), NRT__STR("{")));
+    assert_false(nrt__str_same(NRT__STR("\xc4"), NRT__STR("\xe4")));
+    assert_false(nrt__str_equal(NRT__STR("A"), NRT__STR("a")));
+}
+
+static void trimming_takes_spaces_and_tabs_only(void **state) {
+    (void)state;
+    assert_view(nrt__str_trim(NRT__STR(" \t a b\t ")), "a b");
+    assert_view(nrt__str_trim(NRT__STR("\r\na\n")), "\r\na\n");
+    assert_view(nrt__str_trim(NRT__STR(" \t ")), "");
+    assert_view(nrt__str_trim(NRT__STR("")), "");
+}
+
+static void a_list_comes_apart_at_commas(void **state) {
+    (void)state;
+    nrt_str list = NRT__STR(" ,a , ,\tb=\"x, \\\" y\" ,, c,");
+    nrt_str one;
+    assert_true(nrt__str_next(&list, &one));
+    assert_view(one, "a");
+    assert_true(nrt__str_next(&list, &one));
+    assert_view(one, "b=\"x, \\\" y\"");
+    assert_true(nrt__str_next(&list, &one));
+    assert_view(one, "c");
+    assert_false(nrt__str_next(&list, &one));
+    assert_false(nrt__str_next(&list, &one));
+}
+
+static void a_list_of_nothing_has_no_elements(void **state) {
+    (void)state;
+    const char *lists[] = {"", ",", " , ,\t,"};
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        nrt_str list = nrt_str_from(lists[i]);
+        nrt_str one;
+        assert_false(nrt__str_next(&list, &one));
+    }
+    nrt_str absent = {NULL, 0};
+    nrt_str one;
+    assert_false(nrt__str_next(&absent, &one));
+}
+
+static void an_open_quote_reaches_to_the_end(void **state) {
+    (void)state;
+    nrt_str list = NRT__STR("a=\"b, c\\");
+    nrt_str one;
+    assert_true(nrt__str_next(&list, &one));
+    assert_view(one, "a=\"b, c\\");
+    assert_false(nrt__str_next(&list, &one));
+}
+
+static void numbers_are_digits_within_a_limit(void **state) {
+    (void)state;
+    static const char *const bad[] = {"",    "+1",  "-1", " 1", "1 ",
+                                      "0x1", "1.0", "1a", "18446744073709551616",
+                                      "99999999999999999999999"};
+    uint64_t value = 77;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_false(nrt__str_to_u64(nrt_str_from(bad[i]), UINT64_MAX, &value));
+    }
+    assert_int_equal(value, 77);
+    assert_true(nrt__str_to_u64(NRT__STR("18446744073709551615"), UINT64_MAX, &value));
+    assert_true(value == UINT64_MAX);
+    assert_true(nrt__str_to_u64(NRT__STR("00042"), 42, &value));
+    assert_int_equal(value, 42);
+    assert_false(nrt__str_to_u64(NRT__STR("43"), 42, &value));
+    assert_true(nrt__str_to_u64(NRT__STR("0"), 0, &value));
+    assert_int_equal(value, 0);
+}
+
+static void a_prefix_is_not_longer_than_its_text(void **state) {
+    (void)state;
+    assert_true(nrt__str_starts(NRT__STR("nats://x"), NRT__STR("nats:")));
+    assert_true(nrt__str_starts(NRT__STR("nats"), NRT__STR("")));
+    assert_false(nrt__str_starts(NRT__STR("nat"), NRT__STR("nats")));
+    assert_false(nrt__str_starts(NRT__STR("Nats"), NRT__STR("nats")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_tchar_makes_a_token),
+        cmocka_unit_test(a_field_value_has_no_control_characters),
+        cmocka_unit_test(a_field_value_has_no_white_space_around_it),
+        cmocka_unit_test(visible_is_ascii_without_space),
+        cmocka_unit_test(case_is_ignored_in_ascii_letters_only),
+        cmocka_unit_test(trimming_takes_spaces_and_tabs_only),
+        cmocka_unit_test(a_list_comes_apart_at_commas),
+        cmocka_unit_test(a_list_of_nothing_has_no_elements),
+        cmocka_unit_test(an_open_quote_reaches_to_the_end),
+        cmocka_unit_test(numbers_are_digits_within_a_limit),
+        cmocka_unit_test(a_prefix_is_not_longer_than_its_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
