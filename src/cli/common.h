@@ -57,6 +57,7 @@ struct nrt__program {
     int signals;       /* signalfd of SIGINT and SIGTERM; -1: none */
     int signal;        /* the first one; 0: none yet */
     unsigned attempts; /* that failed since the connection was lost */
+    int failure;       /* why the last one did: NRT_ERR_* */
     uint64_t down_since_ms;
     uint64_t told_ms; /* when a failed attempt was last mentioned */
     bool ended;

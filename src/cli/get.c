@@ -112,6 +112,10 @@ static void explain(getting *get, const nrt_request *request, int error) {
     char *why = get->why;
     size_t size = sizeof(get->why);
     detail = detail && *detail ? detail : nrt_error_text(error);
+    /* The library names the host in most of its errors, but not in all. */
+    bool named = strncmp(detail, host.ptr, host.len) == 0 && detail[host.len] == ':';
+    nrt_str subject = named ? (nrt_str){"", 0} : host;
+    const char *colon = named ? "" : ": ";
     switch (error) {
     case NRT_ERR_NO_SERVICE:
         (void)snprintf(why, size, "no service answers for %.*s", NRT__ARG(host));
@@ -131,23 +135,27 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_AUTH:
     case NRT_ERR_SERVER:
         (void)snprintf(why, size, "no connection to NATS: %s", detail);
-        (void)snprintf(get->hint, sizeof(get->hint),
-                       "Name your server with --server or NATS_URL, or start one: nats-server");
+        (void)snprintf(get->hint, sizeof(get->hint), "%s",
+                       get->program.failure == NRT_ERR_AUTH
+                           ? "Give the right user and password in --server or NATS_URL: "
+                             "nats://USER:PASSWORD@HOST"
+                           : "Name your server with --server or NATS_URL, or start one: "
+                             "nats-server");
         break;
     case NRT_ERR_PERMISSION:
-        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        (void)snprintf(why, size, "%.*s%s%s", NRT__ARG(subject), colon, detail);
         (void)snprintf(get->hint, sizeof(get->hint),
                        "This NATS user needs permission to publish to %s.requests.%.*s.*", prefix,
                        NRT__ARG(host));
         break;
     case NRT_ERR_TOO_LARGE:
         (void)nrt_conn_info_get(get->program.conn, &info);
-        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        (void)snprintf(why, size, "%.*s%s%s", NRT__ARG(subject), colon, detail);
         (void)snprintf(get->hint, sizeof(get->hint),
                        "The server's max_payload is %" PRIu64 " bytes.", info.max_payload);
         break;
     default:
-        (void)snprintf(why, size, "%.*s: %s", NRT__ARG(host), detail);
+        (void)snprintf(why, size, "%.*s%s%s", NRT__ARG(subject), colon, detail);
         break;
     }
 }

@@ -133,6 +133,7 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         break;
     case NRT_CONN_FAILED:
         program->attempts++;
+        program->failure = error;
         if (nrt__program_gave_up(program)) {
             if (!program->quiet) {
                 nrt__report_event(&program->log, NRT_LOG_ERROR, "connect-failed",

@@ -58,10 +58,8 @@ static void on_ready(nrt_service *service, int error, const char *detail, void *
         one->was_ready = true;
         return;
     }
-    nrt__report_event(log, NRT_LOG_ERROR, "not-serving", members, "cannot serve %.*s: %s%s%.*s",
-                      NRT__ARG(host), *detail ? detail : nrt_error_text(error),
-                      error == NRT_ERR_PERMISSION ? "; allow this NATS user to subscribe to " : "",
-                      error == NRT_ERR_PERMISSION ? (int)subject.len : 0, subject.ptr);
+    nrt__report_event(log, NRT_LOG_ERROR, "not-serving", members, "cannot serve %.*s: %s",
+                      NRT__ARG(host), *detail ? detail : nrt_error_text(error));
     if (!one->was_ready) {
         nrt__program_end(one->program, NRT__EXIT_FAILED);
     }

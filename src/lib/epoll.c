@@ -149,10 +149,12 @@ static unsigned from_epoll(uint32_t events) {
     return out;
 }
 
-static void drain_timerfd(const nrt__epoll *epoll) {
+/* It has expired, for a deadline or because of `soon`: either way it is not armed any more. */
+static void on_timerfd(const nrt__epoll *epoll, nrt__loop *loop) {
     uint64_t times;
     ssize_t got = read(epoll->timerfd, &times, sizeof(times));
-    (void)got; /* whether it has expired or not, it is asked again at the end of the turn */
+    (void)got;
+    loop->armed_ms = -1;
 }
 
 int nrt__epoll_wait(nrt__epoll *epoll, nrt__loop *loop, int timeout_ms) {
@@ -169,7 +171,7 @@ int nrt__epoll_wait(nrt__epoll *epoll, nrt__loop *loop, int timeout_ms) {
         const struct epoll_event *event = &epoll->ready[epoll->ready_at++];
         const watch *one = event->data.ptr;
         if (one == &epoll->timer_watch) {
-            drain_timerfd(epoll);
+            on_timerfd(epoll, loop);
         } else if (one) {
             one->fn(one->arg, one->fd, from_epoll(event->events));
         }

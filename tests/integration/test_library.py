@@ -178,6 +178,12 @@ def test_another_thread_gets_an_error_and_may_post(world, nats, echo):
     world.run([program("wrong_thread"), nats.url, "http://echo.nats/"])
 
 
+def test_a_timeout_comes_to_a_program_with_a_poll_of_its_own(world, nats):
+    silent = world.peer(nats).subscribe("nrt.requests.silent.nats.*")
+    world.run([program("own_poll"), nats.url, "http://silent.nats/"])
+    assert silent.next().subject == "nrt.requests.silent.nats.get"
+
+
 def test_a_server_that_dies_raises_no_sigpipe(world, nats, echo):
     child = world.program("sigpipe", nats.url, "http://echo.nats/")
     child.wait_line("^connected$", "stdout")

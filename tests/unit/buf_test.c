@@ -19,8 +19,7 @@ static void what_is_appended_is_there_in_order(void **state) {
     assert_true(nrt__buf_lit(&buf, " "));
     assert_true(nrt__buf_hex(&buf, 0x1a0));
     assert_true(nrt__buf_printf(&buf, " %s-%d", "three", 3));
-    assert_view(nrt__buf_view(&buf),
-                "one two 18446744073709551615 0 ffffffffffffffff 1a0 three-3");
+    assert_view(nrt__buf_view(&buf), "one two 18446744073709551615 0 ffffffffffffffff 1a0 three-3");
     assert_false(buf.failed);
     nrt__buf_free(&buf);
 }

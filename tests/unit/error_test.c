@@ -52,8 +52,7 @@ static void codes_can_stand_in_a_field(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_true(rows[i].code[0] != '\0');
-        assert_int_equal(strspn(rows[i].code, "abcdefghijklmnopqrstuvwxyz-"),
-                         strlen(rows[i].code));
+        assert_int_equal(strspn(rows[i].code, "abcdefghijklmnopqrstuvwxyz-"), strlen(rows[i].code));
     }
 }
 

@@ -1,4 +1,5 @@
-/* Errors as responses: the status, NRT-Error, Retry-After with 503 only, and a body that is JSON whatever a peer sent. */
+/* Errors as responses: the status, NRT-Error, Retry-After with 503 only, and a body that is JSON
+ * whatever a peer sent. */
 #include "unit.h"
 
 #include <jansson.h>

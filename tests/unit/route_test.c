@@ -89,11 +89,20 @@ static void a_slash_at_the_end_says_nothing_more(void **state) {
 static void what_is_not_a_route_is_refused(void **state) {
     nrt__routes *routes = *state;
     static const char *const usage[] = {
-        "",           "/city",           "city=weather.nats",   "=weather.nats",
-        "/a b=a.nats", "/a?b=a.nats",    "/a#b=a.nats",         "www.example:80/=a.nats",
-        "a b/=a.nats", "u@h/=a.nats",    "/\xc3\xa4=a.nats",    "/a\r\n=a.nats",
+        "",
+        "/city",
+        "city=weather.nats",
+        "=weather.nats",
+        "/a b=a.nats",
+        "/a?b=a.nats",
+        "/a#b=a.nats",
+        "www.example:80/=a.nats",
+        "a b/=a.nats",
+        "u@h/=a.nats",
+        "/\xc3\xa4=a.nats",
+        "/a\r\n=a.nats",
     };
-    static const char *const host[] = {"/=", "/=weather", "/=weather.example", "/=*.nats",
+    static const char *const host[] = {"/=",        "/=weather", "/=weather.example", "/=*.nats",
                                        "/=a.nats ", "/=a..nats", "/=a.nats/x"};
     for (size_t i = 0; i < COUNT(usage); i++) {
         int error = nrt__routes_add(routes, usage[i]);

@@ -50,7 +50,8 @@ static void a_server_has_host_and_port(void **state) {
 static void credentials_come_apart_and_are_decoded(void **state) {
     (void)state;
     nrt__servers servers;
-    read_servers(&servers, "nats://me%40x:p%3A%2c%2F%41@h:1,nats://tok%65n@h:2,u:@h:3,nats://a:b:c@h:4");
+    read_servers(&servers,
+                 "nats://me%40x:p%3A%2c%2F%41@h:1,nats://tok%65n@h:2,u:@h:3,nats://a:b:c@h:4");
     assert_int_equal(servers.count, 4);
     assert_string_equal(servers.list[0].user, "me@x");
     assert_string_equal(servers.list[0].password, "p:,/A");

@@ -1,4 +1,5 @@
-/* Views and characters: ASCII by the letter of RFC 9110, whatever the locale or the sign of char. */
+/* Views and characters: ASCII by the letter of RFC 9110, whatever the locale or the sign of char.
+ */
 #include "unit.h"
 
 #include "core/str.h"
@@ -103,8 +104,15 @@ static void an_open_quote_reaches_to_the_end(void **state) {
 
 static void numbers_are_digits_within_a_limit(void **state) {
     (void)state;
-    static const char *const bad[] = {"",    "+1",  "-1", " 1", "1 ",
-                                      "0x1", "1.0", "1a", "18446744073709551616",
+    static const char *const bad[] = {"",
+                                      "+1",
+                                      "-1",
+                                      " 1",
+                                      "1 ",
+                                      "0x1",
+                                      "1.0",
+                                      "1a",
+                                      "18446744073709551616",
                                       "99999999999999999999999"};
     uint64_t value = 77;
     for (size_t i = 0; i < COUNT(bad); i++) {

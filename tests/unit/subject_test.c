@@ -1,4 +1,5 @@
-/* Hosts, methods, prefixes and subjects: nothing that NATS would read as a wildcard, a space or an empty token. */
+/* Hosts, methods, prefixes and subjects: nothing that NATS would read as a wildcard, a space or an
+ * empty token. */
 #include "unit.h"
 
 #include "core/subject.h"
@@ -21,27 +22,13 @@ static void hosts_come_out_in_lower_case(void **state) {
 static void hosts_that_could_harm_a_subject_are_refused(void **state) {
     (void)state;
     static const nrt_str bad[] = {
-        {"", 0},
-        {".nats", 5},
-        {"nats", 4},
-        {"weather", 7},
-        {"weather.com", 11},
-        {"weathernats", 11},
-        {"..nats", 6},
-        {"a..nats", 7},
-        {".a.nats", 7},
-        {"a.nats.", 7},
-        {"*.nats", 6},
-        {">.nats", 6},
-        {"a b.nats", 8},
-        {"a\tb.nats", 8},
-        {"a\r\nb.nats", 9},
-        {"a\0b.nats", 8},
-        {"a$.nats", 7},
-        {"a:1.nats", 8},
-        {"a/b.nats", 8},
-        {"a%2e.nats", 9},
-        {"\xc3\xa4.nats", 7},
+        {"", 0},          {".nats", 5},        {"nats", 4},
+        {"weather", 7},   {"weather.com", 11}, {"weathernats", 11},
+        {"..nats", 6},    {"a..nats", 7},      {".a.nats", 7},
+        {"a.nats.", 7},   {"*.nats", 6},       {">.nats", 6},
+        {"a b.nats", 8},  {"a\tb.nats", 8},    {"a\r\nb.nats", 9},
+        {"a\0b.nats", 8}, {"a$.nats", 7},      {"a:1.nats", 8},
+        {"a/b.nats", 8},  {"a%2e.nats", 9},    {"\xc3\xa4.nats", 7},
         {"a.nats:80", 9},
     };
     char out[NRT__HOST_MAX + 1];
@@ -86,9 +73,8 @@ static void labels_have_63_bytes_and_hosts_253_at_most(void **state) {
 static void methods_are_subject_tokens(void **state) {
     (void)state;
     static const char *const good[] = {"GET", "get", "M-SEARCH", "X_1", "!#$%&'+^`|~"};
-    static const char *const bad[] = {"",    "Get",  "gET",   "GE.T", "*",    "G*",
-                                      ">",   "GE T", "GET\t", "G/T",  "\xc4", "GET\r",
-                                      "a(b)"};
+    static const char *const bad[] = {"",     "Get",   "gET", "GE.T", "*",     "G*",  ">",
+                                      "GE T", "GET\t", "G/T", "\xc4", "GET\r", "a(b)"};
     for (size_t i = 0; i < COUNT(good); i++) {
         assert_int_equal(nrt__method_check(nrt_str_from(good[i])), 0);
     }
@@ -105,9 +91,8 @@ static void methods_are_subject_tokens(void **state) {
 static void prefixes_are_literal_tokens(void **state) {
     (void)state;
     static const char *const good[] = {"nrt", "v2", "a.b.c", "Team-1", "x$y"};
-    static const char *const bad[] = {"",    ".",    "a.",  ".a",  "a..b", "*",   "a.*",
-                                      "a*",  "a.>",  ">",   "a>b", "$SYS", "$JS.API",
-                                      "a b", "a\tb", "\xe4"};
+    static const char *const bad[] = {"",    ".", "a.",  ".a",   "a..b",    "*",   "a.*",  "a*",
+                                      "a.>", ">", "a>b", "$SYS", "$JS.API", "a b", "a\tb", "\xe4"};
     for (size_t i = 0; i < COUNT(good); i++) {
         assert_int_equal(nrt__prefix_check(nrt_str_from(good[i])), 0);
     }
@@ -124,8 +109,8 @@ static void a_request_goes_to_prefix_requests_host_method(void **state) {
     (void)state;
     nrt__buf out;
     nrt__buf_init(&out, NRT__SUBJECT_MAX);
-    assert_true(nrt__subject_request(&out, NRT__STR("nrt"), NRT__STR("weather.nats"),
-                                     NRT__STR("GET")));
+    assert_true(
+        nrt__subject_request(&out, NRT__STR("nrt"), NRT__STR("weather.nats"), NRT__STR("GET")));
     assert_view(nrt__buf_view(&out), "nrt.requests.weather.nats.get");
     nrt__buf_clear(&out);
     assert_true(nrt__subject_service(&out, NRT__STR("v2.x"), NRT__STR("Weather.nats")));
@@ -142,7 +127,8 @@ static void the_longest_parts_make_a_subject_that_fits(void **state) {
     assert_true(nrt__subject_request(&out, (nrt_str){text, NRT__PREFIX_MAX},
                                      (nrt_str){text, NRT__HOST_MAX},
                                      (nrt_str){text, NRT__METHOD_MAX}));
-    assert_int_equal(nrt__buf_len(&out), NRT__PREFIX_MAX + 10 + NRT__HOST_MAX + 1 + NRT__METHOD_MAX);
+    assert_int_equal(nrt__buf_len(&out),
+                     NRT__PREFIX_MAX + 10 + NRT__HOST_MAX + 1 + NRT__METHOD_MAX);
     nrt__buf_free(&out);
 }
 
@@ -162,8 +148,14 @@ static void the_last_token_is_the_method_in_lower_case(void **state) {
 static void replies_go_to_literal_subjects_only(void **state) {
     (void)state;
     static const char *const good[] = {
-        "_INBOX.abc.def", "_R_.x.y", "a", "a.b>c.d", "nrt.requests", "nats.get",
-        "nrt.requests.weather.nats.get.more", "nrt.requestsx.weather.nats.get",
+        "_INBOX.abc.def",
+        "_R_.x.y",
+        "a",
+        "a.b>c.d",
+        "nrt.requests",
+        "nats.get",
+        "nrt.requests.weather.nats.get.more",
+        "nrt.requestsx.weather.nats.get",
         "xrequests.weather.nats.get",
     };
     static const char *const bad[] = {

@@ -85,8 +85,8 @@ static void nothing_set_means_nothing_to_wait_for(void **state) {
 
 static void far_deadlines_wait_for_their_turn_of_the_wheel(void **state) {
     (void)state;
-    static const int64_t delays[] = {4095, 4096, 4097, 8192, 30000, 3600 * 1000,
-                                     INT64_C(30) * 24 * 3600 * 1000};
+    static const int64_t delays[] = {
+        4095, 4096, 4097, 8192, 30000, 3600 * 1000, INT64_C(30) * 24 * 3600 * 1000};
     for (size_t i = 0; i < COUNT(delays); i++) {
         probe p = {0};
         start(12345);

@@ -1,4 +1,5 @@
-/* What every unit test needs: cmocka with the headers it wants before it, and views compared with text. */
+/* What every unit test needs: cmocka with the headers it wants before it, and views compared with
+ * text. */
 #ifndef NRT__UNIT_H
 #define NRT__UNIT_H
 

@@ -1,4 +1,5 @@
-/* URLs: split and checked, resolved as RFC 3986 section 5.4 shows, authorities as RFC 9110 section 7.2 has them. */
+/* URLs: split and checked, resolved as RFC 3986 section 5.4 shows, authorities as RFC 9110
+ * section 7.2 has them. */
 #include "unit.h"
 
 #include "core/url.h"
@@ -119,11 +120,10 @@ static void an_authority_is_host_and_port(void **state) {
 static void what_is_no_authority_is_refused(void **state) {
     (void)state;
     static const char *const bad[] = {
-        "",       ":",        ":80",    "a:0",    "a:65536", "a:+1",   "a: 1",    "a:1:1",
-        "a b",    "a/b",      "a?b",    "a#b",    "a@b",     "u:p@h",  "a%",      "a%zz",
-        "[",      "]",        "[]",     "[:]x",   "[::1",    "::1",    "[::1]80", "[::g]",
-        "[v.a]",  "[v1]",     "[v1.]",  "[v1.a%]", "[vg.a]", "a\\b",   "a|b",     "a^b",
-        "a`b",    "{a}",      "a\"b",   "<a>",    "a\x7f",   "\xe4",   "a\r\nb",
+        "",     ":",   ":80",     "a:0",   "a:65536", "a:+1", "a: 1",  "a:1:1",   "a b",    "a/b",
+        "a?b",  "a#b", "a@b",     "u:p@h", "a%",      "a%zz", "[",     "]",       "[]",     "[:]x",
+        "[::1", "::1", "[::1]80", "[::g]", "[v.a]",   "[v1]", "[v1.]", "[v1.a%]", "[vg.a]", "a\\b",
+        "a|b",  "a^b", "a`b",     "{a}",   "a\"b",    "<a>",  "a\x7f", "\xe4",    "a\r\nb",
     };
     nrt_str host;
     nrt_str port;
@@ -228,8 +228,8 @@ static void absolute_references_lose_their_dots_too(void **state) {
 
 static void references_that_leave_http_are_refused(void **state) {
     (void)state;
-    static const char *const bad[] = {"ftp://x/", "javascript:alert(1)", "http:g", "mailto:a@b",
-                                      "//",       "g h",                 "g\r\nh", "\xe4"};
+    static const char *const bad[] = {
+        "ftp://x/", "javascript:alert(1)", "http:g", "mailto:a@b", "//", "g h", "g\r\nh", "\xe4"};
     char out[256];
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_int_equal(

@@ -139,10 +139,11 @@ static void another_method_is_405_with_allow(void **state) {
 
 static void a_body_over_64_kib_is_413(void **state) {
     (void)state;
+    nrt_str question = nrt_str_from("{\"city\":\"london\"}");
     char *body = malloc(WEATHER_BODY_MAX + 1);
     assert_non_null(body);
     memset(body, ' ', WEATHER_BODY_MAX + 1);
-    memcpy(body, "{\"city\":\"london\"}", strlen("{\"city\":\"london\"}"));
+    memcpy(body, question.ptr, question.len);
     expect_weather(ask(&recorded, "POST", "/city", (nrt_str){body, WEATHER_BODY_MAX}),
                    "overcast clouds");
     expect_problem(ask(&recorded, "POST", "/city", (nrt_str){body, WEATHER_BODY_MAX + 1}), 413,
