@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -29,6 +28,7 @@ int nrt__children_init(nrt__children *children) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
         return -1;
     }
@@ -97,12 +97,8 @@ nrt__child *nrt__children_start(nrt__children *children, const char *name, const
         return NULL;
     }
     nrt__child *child = &children->all[children->count++];
-    *child = (nrt__child){.name = name, .pid = pid, .output = ends[0], .watch = -1};
+    *child = (nrt__child){.name = name, .pid = pid, .output = ends[0]};
     nrt__buf_init(&child->text, TEXT_MAX);
-    child->watch = pidfd_open(pid, 0);
-    if (child->watch < 0) {
-        return NULL; /* nrt__children_finish ends it all the same */
-    }
     return child;
 }
 
@@ -155,32 +151,39 @@ static void reap(nrt__children *children, nrt__child *child) {
     child->pid = 0;
 }
 
+static void take_signals(nrt__children *children) {
+    struct signalfd_siginfo info;
+    while (read(children->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGCHLD) {
+            children->signal = (int)info.ssi_signo;
+            continue;
+        }
+        /* One SIGCHLD may stand for several. */
+        for (size_t i = 0; i < children->count; i++) {
+            if (children->all[i].pid > 0) {
+                reap(children, &children->all[i]);
+            }
+        }
+    }
+}
+
 /* One round over everything there is to wait for. -1 with errno. */
 static int turn(nrt__children *children, int timeout_ms) {
-    struct pollfd watched[1 + 2 * NRT__CHILDREN_MAX];
+    struct pollfd watched[1 + NRT__CHILDREN_MAX];
     watched[0] = (struct pollfd){.fd = children->signals, .events = POLLIN};
     for (size_t i = 0; i < children->count; i++) {
-        nrt__child *child = &children->all[i];
-        watched[1 + 2 * i] = (struct pollfd){.fd = child->output, .events = POLLIN};
-        watched[2 + 2 * i] =
-            (struct pollfd){.fd = child->pid > 0 ? child->watch : -1, .events = POLLIN};
+        watched[1 + i] = (struct pollfd){.fd = children->all[i].output, .events = POLLIN};
     }
-    if (poll(watched, 1 + 2 * children->count, timeout_ms) < 0) {
+    if (poll(watched, 1 + children->count, timeout_ms) < 0) {
         return errno == EINTR ? 0 : -1;
     }
-    struct signalfd_siginfo info;
-    if (watched[0].revents &&
-        read(children->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        children->signal = (int)info.ssi_signo;
-    }
     for (size_t i = 0; i < children->count; i++) {
-        nrt__child *child = &children->all[i];
-        if (watched[1 + 2 * i].revents) {
-            read_output(children, child);
+        if (watched[1 + i].revents) {
+            read_output(children, &children->all[i]);
         }
-        if (watched[2 + 2 * i].revents) {
-            reap(children, child);
-        }
+    }
+    if (watched[0].revents) {
+        take_signals(children);
     }
     return 0;
 }
@@ -268,11 +271,7 @@ static void end_with(nrt__children *children, nrt__child *child, int number, uin
     }
     while (child->pid > 0) {
         uint64_t now = nrt__program_now_ms();
-        if (child->watch < 0) {
-            (void)kill(child->pid, SIGKILL);
-            (void)waitpid(child->pid, NULL, 0);
-            child->pid = 0;
-        } else if (now >= deadline || turn(children, (int)(deadline - now)) != 0) {
+        if (now >= deadline || turn(children, (int)(deadline - now)) != 0) {
             return;
         }
     }
@@ -282,9 +281,6 @@ void nrt__children_drop_last(nrt__children *children) {
     nrt__child *child = &children->all[--children->count];
     if (child->output >= 0) {
         (void)close(child->output);
-    }
-    if (child->watch >= 0) {
-        (void)close(child->watch);
     }
     nrt__buf_free(&child->text);
 }
@@ -311,13 +307,23 @@ static bool is_program(nrt_str folder, const char *program, char *path, size_t s
     return len > 0 && (size_t)len < size && access(path, X_OK) == 0;
 }
 
-static bool find_in_list(const char *list, const char *program, char *path, size_t size) {
-    while (*list) {
-        size_t len = strcspn(list, ":");
-        if (len > 0 && is_program((nrt_str){list, len}, program, path, size)) {
+/* In the folders of PATH, or in the "sbin" beside those that are called "bin". */
+static bool find_on_path(const char *program, bool beside, char *path, size_t size) {
+    const char *list = getenv("PATH");
+    while (list && *list) {
+        nrt_str folder = {list, strcspn(list, ":")};
+        char sbin[512];
+        list += folder.len + (list[folder.len] == ':');
+        if (beside) {
+            if (folder.len < 4 || memcmp(folder.ptr + folder.len - 4, "/bin", 4) != 0) {
+                continue;
+            }
+            int len = snprintf(sbin, sizeof(sbin), "%.*s/sbin", (int)folder.len - 4, folder.ptr);
+            folder = (nrt_str){sbin, len > 0 && (size_t)len < sizeof(sbin) ? (size_t)len : 0};
+        }
+        if (folder.len > 0 && is_program(folder, program, path, size)) {
             return true;
         }
-        list += len + (list[len] == ':');
     }
     return false;
 }
@@ -328,7 +334,5 @@ bool nrt__children_find(const char *program, const char *const folders[], char *
             return true;
         }
     }
-    const char *list = getenv("PATH");
-    return find_in_list(list ? list : "", program, path, size) ||
-           find_in_list("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", program, path, size);
+    return find_on_path(program, false, path, size) || find_on_path(program, true, path, size);
 }

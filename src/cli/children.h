@@ -11,7 +11,6 @@ enum { NRT__CHILDREN_MAX = 8 };
 typedef struct nrt__child {
     const char *name; /* for messages: "nats-server" */
     pid_t pid;        /* 0: not started, or waited for */
-    int watch;        /* pidfd */
     int output;       /* what it writes to standard output and error; -1: ended */
     nrt__buf text;    /* all of that, up to a ceiling; later output is dropped */
     bool in_line;     /* echo: something of a line stands there already */
@@ -22,7 +21,7 @@ typedef struct nrt__child {
 typedef struct nrt__children {
     nrt__child all[NRT__CHILDREN_MAX];
     size_t count;
-    int signals; /* signalfd of SIGINT and SIGTERM */
+    int signals; /* signalfd of SIGINT, SIGTERM and SIGCHLD */
     int signal;  /* that came; 0: none. Everything that waits ends then */
     bool echo;   /* pass on what children write, to standard output, with their names */
 } nrt__children;
@@ -35,7 +34,7 @@ typedef enum nrt__wait {
     NRT__WAIT_FAILURE, /* a system call failed */
 } nrt__wait;
 
-/* Takes over SIGINT and SIGTERM. 0, or -1 with errno. */
+/* Takes over these signals. 0, or -1 with errno. */
 int nrt__children_init(nrt__children *children);
 
 /* Starts argv[0], a path, with `environment`: "NAME=VALUE" sets and "NAME" removes a variable; both
@@ -61,8 +60,8 @@ void nrt__children_drop_last(nrt__children *children);
 /* Ends all, the youngest first: SIGTERM, and SIGKILL for those who do not follow in time. */
 void nrt__children_finish(nrt__children *children);
 
-/* The path of a program: looked for in `folders` (NULL at the end), then on PATH, then in the
- * system's usual places. False where there is none. */
+/* The path of a program: looked for in `folders` (NULL at the end), then on PATH, then in the sbin
+ * beside each bin of PATH, where servers are but users do not look. False where there is none. */
 bool nrt__children_find(const char *program, const char *const folders[], char *path, size_t size);
 
 #endif

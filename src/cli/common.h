@@ -7,15 +7,13 @@
 #include "cli/args.h"
 #include "cli/report.h"
 
-/* Exit codes; where curl has a number for something, it is that one. */
+/* Exit codes; 22 and 23 are curl's. */
 enum {
     NRT__EXIT_OK = 0,
     NRT__EXIT_FAILED = 1,
     NRT__EXIT_USAGE = 2,
     NRT__EXIT_HTTP_ERROR = 22,
     NRT__EXIT_WRITE = 23,
-    NRT__EXIT_READ = 26,
-    NRT__EXIT_REDIRECTS = 47,
 };
 
 typedef struct nrt__common {

@@ -305,7 +305,7 @@ static int follow(getting *get) {
     if (get->transfer.redirects >= get->options->max_redirects) {
         (void)snprintf(get->why, sizeof(get->why), "more than %u redirects; the next one is to %s",
                        get->options->max_redirects, get->redirect_url);
-        return NRT__EXIT_REDIRECTS;
+        return NRT__EXIT_FAILED;
     }
     int error = nrt__url_parse(nrt_str_from(get->url), &from);
     if (error == 0) {

@@ -19,7 +19,7 @@ int nrt__get_read(const char *path, nrt__buf *out, char *why, size_t why_size) {
     FILE *file = standard ? stdin : fopen(path, "rbe");
     if (!file) {
         (void)snprintf(why, why_size, "cannot read %s: %s", path, strerror(errno));
-        return NRT__EXIT_READ;
+        return NRT__EXIT_USAGE;
     }
     int code = 0;
     for (;;) {
@@ -34,7 +34,7 @@ int nrt__get_read(const char *path, nrt__buf *out, char *why, size_t why_size) {
             if (ferror(file)) {
                 (void)snprintf(why, why_size, "cannot read %s: %s",
                                standard ? "standard input" : path, strerror(errno));
-                code = NRT__EXIT_READ;
+                code = NRT__EXIT_FAILED;
             }
             break;
         }

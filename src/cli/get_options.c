@@ -146,8 +146,7 @@ const nrt__command nrt__get_command = {
              "mean the same, for what is encrypted is the connection to NATS. Letters mean what "
              "they mean to curl. The body of the response goes to standard output.\n\n"
              "Ends with 0, or 1: no response came; 2: wrong usage; 22: -f, and the status is 400 "
-             "or more; 23: output cannot be written; 26: a file cannot be read; 47: too many "
-             "redirects.",
+             "or more; 23: output cannot be written.",
     .examples = "  nrt get http://weather.nats/city -d '{\"city\":\"london\"}'\n"
                 "  nrt get -i -H 'Accept: text/plain' http://weather.nats/\n"
                 "  nrt get -sf -o /dev/null -w '%{http_code} %{time_total}\\n' "

@@ -76,11 +76,23 @@ int nrt__get_output_finish(nrt__get_output *output, char *why, size_t why_size) 
     return failed == 0 ? 0 : write_failed(output, why, why_size);
 }
 
+/* Terminals and logs of scripts are no place for credentials. */
+static nrt_str without_secret(nrt_str name, nrt_str value) {
+    static const char *const secret[] = {"Authorization", "Proxy-Authorization", "Cookie"};
+    for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++) {
+        if (nrt__str_same(name, nrt_str_from(secret[i]))) {
+            return NRT__STR("(not shown)");
+        }
+    }
+    return value;
+}
+
 static void show_fields(const nrt_fields *fields, const char *mark) {
     for (size_t i = 0; i < nrt_fields_count(fields); i++) {
         nrt_str name;
         nrt_str value;
         if (nrt_fields_at(fields, i, &name, &value) == 0) {
+            value = without_secret(name, value);
             (void)fprintf(stderr, "%s %.*s: %.*s\n", mark, NRT__ARG(name), NRT__ARG(value));
         }
     }

@@ -172,7 +172,7 @@ static void version_0_0_is_for_old_peers_only(void **state) {
     REFUSE(NRT__H1_OLD_PEER, "HTTP/0.1 200 OK\r\nContent-Length: 0\r\n\r\n", NRT_ERR_PROTOCOL);
     REFUSE(NRT__H1_OLD_PEER, "HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n", NRT_ERR_PROTOCOL);
     REFUSE(NRT__H1_OLD_PEER, "HTTP/0.0 000 \r\nContent-Length: 0\r\n\r\n", NRT_ERR_PROTOCOL);
-    REFUSE(REQUEST, "GET / HTTP/0.0\r\nHost: a\r\n\r\n", NRT_ERR_VERSION);
+    REFUSE(REQUEST, "GET / HTTP/0.0\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
 }
 
 static void other_versions_are_told_apart_from_nonsense(void **state) {
@@ -202,7 +202,7 @@ static void framing_has_one_meaning_or_none(void **state) {
     REFUSE(REQUEST, FRAMED("Content-Length: 18446744073709551621"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, FRAMED("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
            NRT_ERR_BAD_REQUEST);
-    REFUSE(REQUEST, FRAMED("Transfer-Encoding: chunked, chunked"), NRT_ERR_UNSUPPORTED);
+    REFUSE(REQUEST, FRAMED("Transfer-Encoding: chunked, chunked"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, FRAMED("Transfer-Encoding: gzip, chunked"), NRT_ERR_UNSUPPORTED);
     REFUSE(REQUEST, FRAMED("Transfer-Encoding: gzip"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, FRAMED("Transfer-Encoding: xchunked"), NRT_ERR_BAD_REQUEST);

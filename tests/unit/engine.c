@@ -1,0 +1,269 @@
+/* The engine, driven by hand. */
+#include "engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/str.h"
+
+static void append(char *to, size_t size, const char *format, ...) NRT_PRINTF(3, 4);
+
+static void append(char *to, size_t size, const char *format, ...) {
+    size_t len = strlen(to);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(to + len, size - len, format, args);
+    va_end(args);
+}
+
+static int seeded(void *arg, void *bytes, size_t len) {
+    engine *e = arg;
+    unsigned char *out = bytes;
+    if (e->random_fails) {
+        return NRT_ERR_SYSTEM;
+    }
+    for (size_t i = 0; i < len; i++) { /* xorshift64* */
+        e->random ^= e->random >> 12;
+        e->random ^= e->random << 25;
+        e->random ^= e->random >> 27;
+        out[i] = (unsigned char)(e->random * UINT64_C(2685821657736338717) >> 56);
+    }
+    return 0;
+}
+
+static void on_log(nrt_log_level level, const char *text, void *arg) {
+    engine *e = arg;
+    append(e->log, sizeof(e->log), "%d %s\n", (int)level, text);
+}
+
+/* As lib/link.c does it. */
+static void on_ready(void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "ready\n");
+    if (e->services) {
+        nrt__services_ready(e->services);
+    }
+    if (e->client) {
+        nrt__client_ready(e->client);
+    }
+}
+
+static void on_denied(nrt_str subject, void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "denied %.*s\n", NRT__ARG(subject));
+    if (e->client) {
+        nrt__client_denied(e->client, subject);
+    }
+}
+
+static void on_info(void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "info\n");
+}
+
+static void on_stale(void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "stale\n");
+}
+
+static void on_output(void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "output\n");
+}
+
+/* As lib/serve.c does it, without threads. */
+static void run(nrt_exchange *exchange, void *arg) {
+    engine *e = arg;
+    if (e->hold) {
+        e->held[e->held_count++] = exchange;
+        return;
+    }
+    exchange->handler(exchange, exchange->arg);
+    if (!exchange->deferred) {
+        nrt__exchange_end_one(exchange);
+    }
+    if (nrt__exchange_end_one(exchange)) {
+        nrt__exchange_finish(exchange);
+    }
+}
+
+int engine_init(engine *e, unsigned parts) {
+    nrt__session_events events = {on_ready, on_denied, on_info, on_stale, on_output, e};
+    e->env.now_ms = 1000000;
+    e->env.random = seeded;
+    e->env.random_arg = e;
+    e->env.log = on_log;
+    e->env.log_arg = e;
+    e->env.log_level = NRT_LOG_DEBUG;
+    e->random = 88172645463325252u;
+    e->login.name = "test";
+    strcpy(e->env.date, "Sun, 06 Nov 1994 08:49:37 GMT");
+    nrt__timers_init(&e->timers, e->env.now_ms);
+    nrt__session_options *options = &e->session_options;
+    options->max_output = options->max_output ? options->max_output : 64 * 1024;
+    options->max_message = options->max_message ? options->max_message : 16 * 1024;
+    options->ping_interval_ms = options->ping_interval_ms ? options->ping_interval_ms : 10000;
+    e->session = nrt__session_create(&e->env, &e->timers, options, &events);
+    if (!e->session) {
+        return NRT_ERR_MEMORY;
+    }
+    if (parts & ENGINE_CLIENT) {
+        nrt__client_options client = {.prefix = NRT__STR("nrt"),
+                                      .limits = NRT__H1_LIMITS_DEFAULT,
+                                      .timeout_ms = 30000,
+                                      .connect_wait_ms = 2000,
+                                      .max_exchanges = 100,
+                                      .max_waiting = 4096};
+        e->client = nrt__client_create(&e->env, &e->timers, e->session, &client);
+        if (!e->client) {
+            return NRT_ERR_MEMORY;
+        }
+    }
+    if (parts & ENGINE_SERVICES) {
+        nrt__services_options services = {NRT__STR("nrt"), NRT__H1_LIMITS_DEFAULT};
+        e->services = nrt__services_create(&e->env, e->session, &services, run, e);
+        if (!e->services) {
+            return NRT_ERR_MEMORY;
+        }
+    }
+    return 0;
+}
+
+void engine_finish(engine *e) {
+    if (e->session) {
+        nrt__session_stop(e->session);
+    }
+    nrt__client_destroy(e->client);
+    nrt__services_destroy(e->services);
+    nrt__session_destroy(e->session);
+    e->client = NULL;
+    e->services = NULL;
+    e->session = NULL;
+}
+
+int engine_feed_bytes(engine *e, nrt_str bytes) {
+    int error = 0;
+    while (error == 0 && bytes.len > 0) {
+        size_t room = 0;
+        char *to = nrt__session_room(e->session, &room);
+        if (!to) {
+            return NRT_ERR_MEMORY;
+        }
+        size_t step = bytes.len < room ? bytes.len : room;
+        memcpy(to, bytes.ptr, step);
+        bytes.ptr += step;
+        bytes.len -= step;
+        error = nrt__session_received(e->session, step);
+    }
+    return error;
+}
+
+int engine_feed(engine *e, const char *text) {
+    return engine_feed_bytes(e, nrt_str_from(text));
+}
+
+int engine_message(engine *e, const char *sid, const char *subject, const char *reply,
+                   const char *payload) {
+    static char text[ENGINE_TEXT_MAX];
+    int len = snprintf(text, sizeof(text), "MSG %s %s %s %zu\r\n%s\r\n", subject, sid,
+                       reply ? reply : "", strlen(payload), payload);
+    return engine_feed_bytes(e, (nrt_str){text, (size_t)len});
+}
+
+const char *engine_take(engine *e) {
+    nrt_str output = nrt__session_output(e->session);
+    if (output.len >= sizeof(e->text)) {
+        abort();
+    }
+    memcpy(e->text, output.ptr, output.len);
+    e->text[output.len] = '\0';
+    if (output.len > 0) {
+        nrt__session_sent(e->session, output.len);
+    }
+    return e->text;
+}
+
+int engine_connect(engine *e) {
+    nrt__session_start(e->session, &e->login);
+    int error = engine_feed(e, ENGINE_INFO);
+    if (error == 0) {
+        snprintf(e->greeting, sizeof(e->greeting), "%s", engine_take(e));
+        error = engine_feed(e, "PONG\r\n");
+    }
+    e->events[0] = '\0';
+    return error;
+}
+
+void engine_disconnect(engine *e) {
+    nrt__session_stop(e->session);
+    if (e->client) {
+        nrt__client_disconnected(e->client, "cut");
+    }
+}
+
+void engine_advance(engine *e, int64_t ms) {
+    int64_t end = e->env.now_ms + ms;
+    for (;;) {
+        int64_t next = nrt__timers_next(&e->timers);
+        if (next < 0 || next > end) {
+            break;
+        }
+        e->env.now_ms = next > e->env.now_ms ? next : e->env.now_ms + 1;
+        nrt__timers_run(&e->timers, e->env.now_ms);
+    }
+    e->env.now_ms = end;
+    nrt__timers_run(&e->timers, end);
+}
+
+const char *engine_events(engine *e) {
+    static char taken[sizeof(e->events)];
+    strcpy(taken, e->events);
+    e->events[0] = '\0';
+    return taken;
+}
+
+const char *engine_read_pub(const char *text, engine_pub *pub) {
+    const char *at = text;
+    while (at && strncmp(at, "PUB ", 4) != 0) {
+        at = strstr(at, "\r\nPUB ");
+        at = at ? at + 2 : NULL;
+    }
+    if (!at) {
+        return NULL;
+    }
+    size_t len = 0;
+    const char *end = strstr(at, "\r\n");
+    if (sscanf(at, "PUB %599s %599s %zu\r\n", pub->subject, pub->reply, &len) != 3) {
+        pub->reply[0] = '\0';
+        if (sscanf(at, "PUB %599s %zu\r\n", pub->subject, &len) != 2) {
+            return NULL;
+        }
+    }
+    if (!end || strlen(end) < len + 4 || strncmp(end + 2 + len, "\r\n", 2) != 0) {
+        return NULL;
+    }
+    pub->payload = (nrt_str){end + 2, len};
+    return end + 2 + len + 2;
+}
+
+const char *engine_sid(const char *text, const char *subject, char sid[24]) {
+    char start[600];
+    snprintf(start, sizeof(start), "SUB %s ", subject);
+    sid[0] = '\0';
+    for (const char *at = strstr(text, start); at; at = strstr(at + 1, start)) {
+        if (at == text || at[-1] == '\n') {
+            const char *end = strstr(at, "\r\n");
+            const char *space = end;
+            while (space && space > at && *space != ' ') {
+                space--;
+            }
+            if (end && end - space < 24) {
+                memcpy(sid, space + 1, (size_t)(end - space - 1));
+                sid[end - space - 1] = '\0';
+            }
+            break;
+        }
+    }
+    return sid;
+}
