@@ -43,7 +43,7 @@ struct nrt__program {
     const nrt__common *common;
     nrt__report log;
 
-    /* All optional, set after nrt__program_open; called outside of the library's callbacks. */
+    /* All optional, set after nrt__program_open. */
     void (*on_first_connect)(nrt__program *program);
     void (*on_stop)(nrt__program *program); /* the first signal; calls nrt__program_end some time */
     void *arg;                              /* the command's own */

@@ -1,6 +1,5 @@
 /* A connection in the foreground of a program: what it says about it, and how signals end it. */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "cli/common.h"
 #include "cli/duration.h"
+#include "lib/conn_private.h"
 
 /* Failed attempts are mentioned at first, and then no more often than this. */
 enum { TELL_EVERY_MS = 5000 };
@@ -236,7 +236,9 @@ void nrt__program_close(nrt__program *program) {
     }
 }
 
-static void on_signal(nrt__program *program) {
+static void on_signal(void *arg, unsigned events) {
+    nrt__program *program = arg;
+    (void)events;
     struct signalfd_siginfo info;
     while (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         int number = (int)info.ssi_signo;
@@ -255,31 +257,19 @@ static void on_signal(nrt__program *program) {
 }
 
 int nrt__program_run(nrt__program *program) {
-    struct pollfd watched[] = {
-        {.fd = nrt_conn_fd(program->conn), .events = POLLIN},
-        {.fd = program->signals, .events = POLLIN},
-    };
-    int error = watched[0].fd < 0 ? watched[0].fd : 0;
+    nrt__io signals;
+    nrt__loop *loop = nrt__conn_loop(program->conn);
+    int error = nrt__io_open(loop, &signals, program->signals, NRT_IO_READ, on_signal, program);
     while (!program->ended && error >= 0) {
-        error = nrt_conn_dispatch(program->conn, 0);
+        error = nrt_conn_dispatch(program->conn, -1);
         if (program->was_connected && !program->told_first_connect) {
             program->told_first_connect = true;
             if (program->on_first_connect) {
                 program->on_first_connect(program);
             }
-            continue; /* what that began may be due already */
-        }
-        if (program->ended || error < 0) {
-            break;
-        }
-        if (poll(watched, 2, -1) < 0 && errno != EINTR) {
-            error = NRT_ERR_SYSTEM;
-            break;
-        }
-        if (watched[1].revents) {
-            on_signal(program);
         }
     }
+    nrt__io_close(&signals);
     if (error < 0) {
         nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "the event loop failed: %s",
                           nrt_error_text(error));

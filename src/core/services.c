@@ -304,6 +304,8 @@ static void on_sub_state(int error, void *arg) {
         snprintf(detail, sizeof(detail),
                  "NATS permissions do not allow subscribing to %.*s in queue group nrt",
                  NRT__ARG(service->subject));
+    }
+    if (error < 0 && !service->options.on_ready) { /* else the caller tells */
         nrt__log(service->services->env, NRT_LOG_ERROR, "%s", detail);
     }
     if (service->options.on_ready) {

@@ -96,7 +96,7 @@ static void lost(nrt__link *link, int error, const char *reason) {
     link->pause_ms = link->conn->options.reconnect_min_ms;
     link->conn->last_error = error;
     nrt__client_disconnected(link->conn->client, detail);
-    nrt__log(env_of(link), NRT_LOG_WARN, "connection to %s lost", detail);
+    nrt__log(env_of(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_DISCONNECTED, error, detail);
     if (!link->conn->destroying) {
         attempt(link);
@@ -299,7 +299,7 @@ static void on_ready(void *arg) {
     conn->last_error = 0;
     nrt__servers_learn(&conn->servers, info);
     nrt__services_ready(conn->services);
-    nrt__log(env_of(link), NRT_LOG_INFO, "connected to NATS server %s (%s:%u)", info->server_name,
+    nrt__log(env_of(link), NRT_LOG_DEBUG, "connected to NATS server %s (%s:%u)", info->server_name,
              server_of(link)->host, server_of(link)->port);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
