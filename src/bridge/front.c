@@ -27,6 +27,7 @@ void nrt__front_options_init(nrt__front_options *options) {
         .via = "nrt",
         .max_body = SIZE_MAX,
         .max_connections = 10000,
+        .max_requests = 100000,
         .head_timeout_ms = 10000,
         .idle_timeout_ms = 60000,
     };

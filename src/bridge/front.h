@@ -30,6 +30,7 @@ typedef struct nrt__front_options {
     const char *via;          /* pseudonym in Via; "nrt" */
     size_t max_body;          /* request body; bounded by what one NATS message takes */
     size_t max_connections;   /* 10,000; beyond: 503 and close */
+    uint64_t max_requests;    /* on one connection, which is closed then; 100,000 */
     uint32_t head_timeout_ms; /* to read a head; 10,000 */
     uint32_t idle_timeout_ms; /* between requests, and between bytes of a body; 60,000 */
     uint32_t timeout_ms;      /* to the response head; 0: the connection's */

@@ -175,7 +175,7 @@ int nrt__front_check_head(nrt__front_conn *conn, const char **detail) {
     nrt__message *request = &conn->request;
     *detail = NULL;
     conn->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
-    conn->keep_alive = request->keep_alive;
+    conn->keep_alive = request->keep_alive && ++conn->requests < conn->front->options.max_requests;
     int error = check_unsupported(request, detail);
     if (error == 0) {
         error = nrt__method_check(request->method);

@@ -44,6 +44,30 @@ const nrt__opt nrt__common_opts[NRT__COMMON_OPTS] = {
      .help = "say more on standard error"},
 };
 
+const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS] = {
+    {.name = "max-head",
+     .value = "SIZE",
+     .kind = NRT__OPT_SIZE,
+     .offset = FIELD(max_head),
+     .min = 256,
+     .max = 16 << 20,
+     .help = "largest head of a request or response: 431 or 502 beyond; default: 64k"},
+    {.name = "max-fields",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = FIELD(max_fields),
+     .min = 1,
+     .max = 10000,
+     .help = "fields in a head: 431 or 502 beyond; default: 100"},
+    {.name = "max-target",
+     .value = "SIZE",
+     .kind = NRT__OPT_SIZE,
+     .offset = FIELD(max_target),
+     .min = 16,
+     .max = 1 << 20,
+     .help = "longest request target: 414 beyond; default: 8k"},
+};
+
 static const char *from_environment(const char *name) {
     const char *value = getenv(name);
     return value && *value ? value : NULL;

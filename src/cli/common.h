@@ -21,17 +21,25 @@ typedef struct nrt__common {
     const char *prefix;
     const char *name;
     uint32_t timeout_ms;
+    size_t max_head; /* limits on what is read; 0: the library's */
+    unsigned max_fields;
+    size_t max_target;
     int log_format; /* nrt__report_format */
     bool verbose;
     bool no_wait;
 } nrt__common;
 
-enum { NRT__COMMON_OPTS = 7 };
+enum { NRT__COMMON_OPTS = 7, NRT__LIMIT_OPTS = 3 };
 extern const nrt__opt nrt__common_opts[NRT__COMMON_OPTS];
+extern const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS];
 
 /* The group for a command whose options struct has an nrt__common called `common`. */
 #define NRT__COMMON_GROUP(options_type)                                                            \
     { "Connection", nrt__common_opts, NRT__COMMON_OPTS, offsetof(options_type, common) }
+
+/* For those that read HTTP from others for long: likewise. */
+#define NRT__LIMIT_GROUP(options_type)                                                             \
+    { "Limits", nrt__limit_opts, NRT__LIMIT_OPTS, offsetof(options_type, common) }
 
 /* The defaults, from the environment where that says something. `name` is the connection's. */
 void nrt__common_init(nrt__common *common, const char *name);

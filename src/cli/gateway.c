@@ -18,6 +18,9 @@ typedef struct gateway_options {
     nrt__arg_list trusted;
     size_t max_body;
     unsigned max_connections;
+    unsigned max_requests;
+    uint32_t head_timeout_ms;
+    uint32_t idle_timeout_ms;
 } gateway_options;
 
 typedef struct gateway {
@@ -68,6 +71,25 @@ static const nrt__opt gateway_opts[] = {
      .min = 1,
      .max = 1000000,
      .help = "connections of clients; further ones get 503; default: 10000"},
+    {.name = "max-requests",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = FIELD(max_requests),
+     .min = 1,
+     .max = 1000000000,
+     .help = "requests on one connection, which is closed then; default: 100000"},
+    {.name = "head-timeout",
+     .value = "DURATION",
+     .kind = NRT__OPT_DURATION,
+     .offset = FIELD(head_timeout_ms),
+     .min = 1,
+     .help = "from the first byte of a request to the end of its head: 408 beyond; default: 10s"},
+    {.name = "idle-timeout",
+     .value = "DURATION",
+     .kind = NRT__OPT_DURATION,
+     .offset = FIELD(idle_timeout_ms),
+     .min = 1,
+     .help = "silence of a client between requests, or inside a body; default: 1m"},
 };
 
 static void gateway_init(void *arg) {
@@ -119,6 +141,15 @@ static void on_first_connect(nrt__program *program) {
     }
     if (options->max_connections > 0) {
         front_options.max_connections = options->max_connections;
+    }
+    if (options->max_requests > 0) {
+        front_options.max_requests = options->max_requests;
+    }
+    if (options->head_timeout_ms > 0) {
+        front_options.head_timeout_ms = options->head_timeout_ms;
+    }
+    if (options->idle_timeout_ms > 0) {
+        front_options.idle_timeout_ms = options->idle_timeout_ms;
     }
     if (program->log.level >= NRT_LOG_DEBUG) {
         front_options.on_request = on_request;
@@ -245,6 +276,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group gateway_groups[] = {
     {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
+    NRT__LIMIT_GROUP(gateway_options),
     NRT__COMMON_GROUP(gateway_options),
 };
 

@@ -183,6 +183,9 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
     }
     options.name = common->name;
     options.timeout_ms = common->timeout_ms;
+    options.max_head = common->max_head ? common->max_head : options.max_head;
+    options.max_fields = common->max_fields ? common->max_fields : options.max_fields;
+    options.max_target = common->max_target ? common->max_target : options.max_target;
     options.log = nrt__report_library;
     options.log_arg = &program->log;
     /* What the library has to say at level INFO, on_event says already. A command that is no

@@ -177,6 +177,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group serve_groups[] = {
     {"Options", serve_opts, sizeof(serve_opts) / sizeof(serve_opts[0]), 0},
+    NRT__LIMIT_GROUP(serve_options),
     NRT__COMMON_GROUP(serve_options),
 };
 

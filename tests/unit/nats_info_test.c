@@ -147,7 +147,7 @@ static void connect_says_what_is_needed(void **state) {
 
 static void credentials_cannot_break_out_of_connect(void **state) {
     (void)state;
-    const nrt__nats_login login = {"a\"b", "me\r\nPUB x 0\r\n", "p\\\"w\xc3\xa9", "t\x01\x7f"};
+    const nrt__nats_login login = {"a\"b", "me\r\nPUB x 0\r\n", "p\\\"w\xc3\xa9", "t\x01\x1b"};
     json_t *json = connect_with(&login);
     assert_string_equal(json_string_value(json_object_get(json, "name")), login.name);
     assert_string_equal(json_string_value(json_object_get(json, "user")), login.user);

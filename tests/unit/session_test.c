@@ -3,10 +3,12 @@
 
 #include "engine.h"
 
-static engine *e; /* of the test that runs */
+static engine *e;       /* of the test that runs */
+static char told[1024]; /* what its callbacks noted */
 
 static int setup(void **state) {
     (void)state;
+    told[0] = '\0';
     e = calloc(1, sizeof(*e));
     return engine_init(e, 0);
 }
@@ -17,8 +19,6 @@ static int teardown(void **state) {
     free(e);
     return 0;
 }
-
-static char told[1024]; /* what callbacks of the tests noted */
 
 static void note(const char *format, ...) NRT_PRINTF(1, 2);
 
