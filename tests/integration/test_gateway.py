@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness.client import curl, is_listening, request_bytes
+from harness.client import Client, curl, is_listening, request_bytes
 from harness.clock import SLOW, Stopwatch, until
 from harness.message import Answer, assert_problem
 from harness.origin import Gate, plain
@@ -148,11 +148,18 @@ def test_clients_that_vanish_leave_nothing_behind(world, gateway, origin):
     assert warm.get("/").status == 200
 
 
-def test_a_client_that_half_closes_still_gets_its_answer(client):
-    client.send(request_bytes("GET", "/half"))
+def test_a_client_that_leaves_while_it_waits_ends_its_exchange(client, origin, world, gateway):
+    """The end of its stream counts as leaving, as it does for nginx; the gateway goes on."""
+    gate = Gate()
+    origin.answer = lambda request: gate.wait() or plain("late")
+    client.send(request_bytes("GET", "/slow"))
+    until(lambda: origin.requests, "the request is under way")
     client.half_close()
-    assert client.answer().body == b"/half "
     assert client.at_end()
+    gate.open()
+    origin.answer = lambda request: plain("next")
+    with Client(gateway.url) as another:
+        assert another.get("/next").body == b"next"
 
 
 # ---- bodies ------------------------------------------------------------------------------------

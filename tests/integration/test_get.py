@@ -83,7 +83,7 @@ def test_o_writes_the_body_to_a_file(world, get):
 
 
 def test_o_to_a_place_that_cannot_be_written_is_an_error(world, get):
-    done = get("-o", world.path("no/such/folder"), URL, expect=1)
+    done = get("-o", world.path("no/such/folder"), URL, expect=23)
     assert "no/such/folder" in done.stderr
 
 

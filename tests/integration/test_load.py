@@ -66,8 +66,8 @@ def test_kill_9_of_one_instance_under_load_fails_only_what_was_in_flight_on_it(w
         assert str(result.number) not in seen_by_other, "it was on the one that died"
         assert result.sent < at + 0.2 * SLOW, "it was in flight then"
     assert len(failed) <= in_flight
-    assert {r.client for r in results if r.sent > at + 0.2 * SLOW and r.outcome == "ok"} == {
-        results[-1].client}
+    answered_last = {result.client for result in results[-200:] if result.outcome == "ok"}
+    assert len(answered_last) == 1, "one instance is left"
 
 
 @pytest.mark.parametrize("body", [10, 10_000])

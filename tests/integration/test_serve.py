@@ -177,12 +177,13 @@ def test_fields_of_the_origin_come_through_and_hop_by_hop_ones_do_not(world, nat
 # ---- an origin that fails ----------------------------------------------------------------------
 
 
-def test_an_origin_that_is_not_there_is_a_502_that_names_it(world, nats, ask):
-    world.serve(nats, "weather.nats", "http://127.0.0.1:1")
+def test_an_origin_that_is_not_there_is_a_502_and_the_log_names_it(world, nats, ask):
+    serving = world.serve(nats, "weather.nats", "http://127.0.0.1:1")
     with Stopwatch() as watch:
         problem = assert_problem(ask(), 502, "origin-failed")
     assert watch.seconds < 0.5 * SLOW
-    assert "127.0.0.1:1" in problem["detail"]
+    assert "127.0.0.1" not in problem["detail"], "where it is concerns nobody outside"
+    serving.wait_line("http://127.0.0.1:1.*refused")
 
 
 BAD_RESPONSES = {

@@ -102,6 +102,11 @@ def test_what_is_not_exactly_one_well_formed_request_is_400(sidecar, name):
 def test_a_method_other_than_the_subjects_last_token_is_403(sidecar, method, last):
     """NATS permissions on ….get must mean GET."""
     payload = f"{method} / HTTP/1.1\r\nHost: weather.nats\r\n\r\n".encode()
+    if method == "HEAD":  # whose answers have no body
+        answer = parse_answer(sidecar.peer.request(SUBJECT + last, payload).payload, "HEAD")
+        assert (answer.status, answer.error) == (403, "method-mismatch")
+        assert not sidecar.origin.requests
+        return
     sidecar.refuses(403, ["method-mismatch"], payload, last)
 
 
