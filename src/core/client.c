@@ -200,6 +200,17 @@ static void end(nrt__client *client, exchange *one, int error, const char *detai
     fn(&result, arg);
 }
 
+static void tell_nobody(const nrt_result *result, void *arg) {
+    (void)result;
+    (void)arg;
+}
+
+void nrt__client_mute(nrt__client *client) {
+    for (size_t i = 0; i < client->slot_count; i++) {
+        client->slots[i]->fn = tell_nobody;
+    }
+}
+
 void nrt__client_destroy(nrt__client *client) {
     if (!client) {
         return;

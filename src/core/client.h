@@ -25,6 +25,9 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
 /* Exchanges that are left get NRT_ERR_CANCELED. */
 void nrt__client_destroy(nrt__client *client);
 
+/* Nobody is told of anything any more, not even by destroy. */
+void nrt__client_mute(nrt__client *client);
+
 /* As nrt_send; `timeout_ms` 0 is the default. Hop-by-hop and NRT-* fields of `request` are not
  * sent. `request` is only read, but its framing is settled. */
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,

@@ -45,6 +45,12 @@ static void drop_flushes(nrt__session *session, int error) {
     session->last_flush = &session->flushes;
 }
 
+void nrt__session_mute(nrt__session *session) {
+    for (nrt__flush *flush = session->flushes; flush; flush = flush->next) {
+        flush->fn = NULL;
+    }
+}
+
 void nrt__session_destroy(nrt__session *session) {
     if (!session) {
         return;

@@ -63,6 +63,9 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login);
 /* The connection is gone: everything in and out is dropped, flushes fail. */
 void nrt__session_stop(nrt__session *session);
 
+/* Flushes that wait are forgotten: their callbacks will not come. */
+void nrt__session_mute(nrt__session *session);
+
 nrt__session_state nrt__session_state_get(const nrt__session *session);
 const nrt__nats_info *nrt__session_info(const nrt__session *session);
 

@@ -219,7 +219,10 @@ static void free_parts(nrt_conn *conn) {
     nrt__services_destroy(conn->services);
     if (conn->box) {
         nrt__io_close(&conn->box_io);
-        nrt__postbox_shut(conn->box);
+        if (!conn->forked) { /* its descriptor's count is the parent's, its lock may be held there
+                              */
+            nrt__postbox_shut(conn->box);
+        }
         nrt__postbox_release(conn->box);
     }
     if (conn->link.conn) {
@@ -258,19 +261,21 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     return conn;
 }
 
-/* In a child after fork(): memory and descriptors go, what is shared with the parent (the socket's
- * stream, the epoll set) is not touched. Threads of the parent do not exist here, so nothing can be
- * waited for; their memory is left. */
+/* In a child after fork(): memory and descriptors go. The epoll set and the socket's stream are the
+ * parent's; its threads do not exist here; its callbacks are not to run twice. What hangs on a loop
+ * of the caller's is left to that loop. */
 static void abandon(nrt_conn *conn) {
-    if (conn->link.fd >= 0) {
-        close(conn->link.fd);
-    }
+    conn->forked = conn->destroying = true;
+    conn->loop.depth++;
+    nrt__client_mute(conn->client);
+    nrt__session_mute(conn->link.session);
     if (conn->loop.epoll) {
         nrt__epoll_abandon(conn->loop.epoll);
+    } else {
+        conn->box_io.handle = conn->link.io.handle = NULL;
+        conn->loop.ops.detach = NULL;
     }
-    nrt__servers_free(&conn->servers);
-    free(conn->strings);
-    free(conn);
+    free_parts(conn);
 }
 
 void nrt_conn_destroy(nrt_conn *conn) {

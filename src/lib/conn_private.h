@@ -57,6 +57,8 @@ struct nrt_conn {
     unsigned fork_generation;
     bool owner_fixed; /* somebody has dispatched */
     bool destroying;
+    bool forked;   /* being freed in a child: nothing shared with the parent is touched, nobody is
+                      told */
     bool closing;  /* a drain has begun: nothing new */
     bool draining; /* and is not complete yet */
     bool stopped;

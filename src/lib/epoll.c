@@ -102,15 +102,19 @@ static int soon(void *data) {
 }
 
 void nrt__epoll_abandon(nrt__epoll *epoll) {
-    if (epoll->timerfd >= 0) {
-        close(epoll->timerfd);
-    }
     close(epoll->epfd);
-    free(epoll);
+    epoll->epfd = -1; /* epoll_ctl fails, harmlessly */
 }
 
 static void detach(void *data) {
-    nrt__epoll_abandon(data);
+    nrt__epoll *epoll = data;
+    if (epoll->timerfd >= 0) {
+        close(epoll->timerfd);
+    }
+    if (epoll->epfd >= 0) {
+        close(epoll->epfd);
+    }
+    free(epoll);
 }
 
 nrt__epoll *nrt__epoll_create(nrt_loop *ops) {

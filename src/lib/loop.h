@@ -83,7 +83,8 @@ nrt__epoll *nrt__epoll_create(nrt_loop *ops);
 int nrt__epoll_wait(nrt__epoll *epoll, nrt__loop *loop, int timeout_ms);
 /* Readable when there is something to do, an expired timer included. */
 int nrt__epoll_fd(nrt__epoll *epoll);
-/* After fork(): closes without touching what is shared with the parent. */
+/* In a child after fork(): from now on nothing here reaches the set, which is shared with the
+ * parent. */
 void nrt__epoll_abandon(nrt__epoll *epoll);
 
 #endif

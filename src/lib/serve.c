@@ -178,7 +178,11 @@ void nrt__serve_finish(nrt_conn *conn) {
     for (nrt_service *service = nrt__services_first(conn->services); service;
          service = service->next) {
         service_owner *owner = service->owner;
-        nrt__workers_destroy(owner->workers, drop_waiting);
+        if (conn->forked) {
+            nrt__workers_forget(owner->workers);
+        } else {
+            nrt__workers_destroy(owner->workers, drop_waiting);
+        }
         free(owner);
         service->owner = NULL;
     }

@@ -98,3 +98,7 @@ void nrt__workers_destroy(nrt__workers *workers, void (*drop)(nrt_exchange *exch
     pthread_mutex_destroy(&workers->lock);
     free(workers);
 }
+
+void nrt__workers_forget(nrt__workers *workers) {
+    free(workers);
+}

@@ -16,4 +16,8 @@ void nrt__workers_put(nrt__workers *workers, nrt_exchange *exchange);
 /* Waits for handlers that run; what has not begun is handed to `drop`. NULL is allowed. */
 void nrt__workers_destroy(nrt__workers *workers, void (*drop)(nrt_exchange *exchange));
 
+/* In a child after fork(), where the threads do not exist: gives the memory back and touches
+ * nothing else. */
+void nrt__workers_forget(nrt__workers *workers);
+
 #endif
