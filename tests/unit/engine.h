@@ -1,5 +1,5 @@
-/* The engine without I/O, for tests: a clock that moves when it is told to, seeded random bytes, a NATS session fed with
- * text whose output is text. Nothing here allocates but what it drives. */
+/* The engine without I/O, for tests: a clock that moves when it is told to, seeded random bytes, a
+ * NATS session fed with text whose output is text. Nothing here allocates but what it drives. */
 #ifndef NRT__ENGINE_H
 #define NRT__ENGINE_H
 
@@ -19,13 +19,13 @@ typedef struct engine {
     nrt__timers timers;
     nrt__session_options session_options;
     nrt__session *session;
-    nrt__client *client;     /* both only where engine_init was told to */
+    nrt__client *client; /* both only where engine_init was told to */
     nrt__services *services;
     nrt__nats_login login;
     uint64_t random;
     bool random_fails;
-    char events[4096]; /* a line for each thing the session told */
-    char log[4096];    /* and for each log line */
+    char events[4096];   /* a line for each thing the session told */
+    char log[4096];      /* and for each log line */
     char greeting[8192]; /* what engine_connect made it send */
     char text[ENGINE_TEXT_MAX];
     nrt_exchange *held[64]; /* accepted exchanges whose handler has not run (engine_hold) */
@@ -35,8 +35,8 @@ typedef struct engine {
 
 enum { ENGINE_CLIENT = 1, ENGINE_SERVICES = 2 };
 
-/* 0, or NRT_ERR_MEMORY with nothing left to free but by engine_finish. `session_options` is filled in with defaults
- * where it is zero. */
+/* 0, or NRT_ERR_MEMORY with nothing left to free but by engine_finish. `session_options` is filled
+ * in with defaults where it is zero. */
 int engine_init(engine *e, unsigned parts);
 void engine_finish(engine *e);
 

@@ -225,7 +225,14 @@ static void malformed_chunks_are_refused(void **state) {
     REFUSE(REQUEST, CHUNKED("1;a\nb\r\nx\r\n0\r\n\r\n"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, CHUNKED("1 \r\nx\r\n0\r\n\r\n"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, CHUNKED("0\r\n\r\r\n"), NRT_ERR_BAD_REQUEST);
+}
+
+/* RFC 9112 section 7.1: last-chunk trailer-section CRLF. A bare LF is where two readers of one
+ * stream part ways. */
+static void the_empty_line_behind_the_last_chunk_ends_in_crlf(void **state) {
+    (void)state;
     REFUSE(REQUEST, CHUNKED("0\r\n\n"), NRT_ERR_BAD_REQUEST);
+    REFUSE(REQUEST, CHUNKED("0\r\nA: b\r\n\n"), NRT_ERR_BAD_REQUEST);
 }
 
 static void malformed_heads_are_refused(void **state) {
@@ -269,9 +276,13 @@ static void malformed_heads_are_refused(void **state) {
 static void one_empty_line_before_a_request_is_passed_over(void **state) {
     (void)state;
     ACCEPT(REQUEST, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1\nHost: a\n\n");
-    REFUSE(REQUEST, "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
+}
+
+static void two_empty_lines_are_refused_however_they_come(void **state) {
+    (void)state;
+    REFUSE(REQUEST, "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
 }
 
 static void what_is_cut_short_is_incomplete_and_never_accepted(void **state) {
@@ -423,8 +434,10 @@ int main(void) {
         cmocka_unit_test(other_versions_are_told_apart_from_nonsense),
         cmocka_unit_test(framing_has_one_meaning_or_none),
         cmocka_unit_test(malformed_chunks_are_refused),
+        cmocka_unit_test(the_empty_line_behind_the_last_chunk_ends_in_crlf),
         cmocka_unit_test(malformed_heads_are_refused),
         cmocka_unit_test(one_empty_line_before_a_request_is_passed_over),
+        cmocka_unit_test(two_empty_lines_are_refused_however_they_come),
         cmocka_unit_test(what_is_cut_short_is_incomplete_and_never_accepted),
         cmocka_unit_test(pipelined_messages_come_one_at_a_time),
         cmocka_unit_test(an_error_stays_an_error),

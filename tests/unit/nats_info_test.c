@@ -15,10 +15,11 @@ static int read_info(const char *json) {
 static void what_a_server_says_of_itself_is_read(void **state) {
     (void)state;
     assert_int_equal(
-        read_info("{\"server_id\":\"X\",\"server_name\":\"n1\",\"version\":\"2.10.1\",\"cluster\":\"c\","
-                  "\"client_id\":12345678901,\"max_payload\":1048576,\"headers\":true,"
-                  "\"auth_required\":true,\"tls_required\":true,\"ldm\":true,\"nonce\":\"abc\","
-                  "\"connect_urls\":[\"10.0.0.1:4222\",\"[::1]:4222\"],\"unknown\":{\"a\":[1]}}"),
+        read_info(
+            "{\"server_id\":\"X\",\"server_name\":\"n1\",\"version\":\"2.10.1\",\"cluster\":\"c\","
+            "\"client_id\":12345678901,\"max_payload\":1048576,\"headers\":true,"
+            "\"auth_required\":true,\"tls_required\":true,\"ldm\":true,\"nonce\":\"abc\","
+            "\"connect_urls\":[\"10.0.0.1:4222\",\"[::1]:4222\"],\"unknown\":{\"a\":[1]}}"),
         0);
     assert_string_equal(info.server_name, "n1");
     assert_string_equal(info.version, "2.10.1");
@@ -45,8 +46,16 @@ static void what_is_not_said_is_empty(void **state) {
 
 static void what_is_not_a_json_object_is_refused(void **state) {
     (void)state;
-    static const char *const bad[] = {"",        "{",      "[]",           "1",     "null",
-                                      "{\"a\":}", "{} {}", "{\"a\":1,\"a\":2}", "\"x\"", "{\"a\":\"\\u0000\"}",
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "1",
+                                      "null",
+                                      "{\"a\":}",
+                                      "{} {}",
+                                      "{\"a\":1,\"a\":2}",
+                                      "\"x\"",
+                                      "{\"a\":\"\\u0000\"}",
                                       "{\"a\":\"\xff\"}"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         assert_int_equal(read_info(bad[i]), NRT_ERR_SERVER);

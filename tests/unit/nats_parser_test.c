@@ -1,12 +1,13 @@
-/* The NATS parser: each operation whole, byte by byte and at every split; sizes within limits; nonsense is an error. */
+/* The NATS parser: each operation whole, byte by byte and at every split; sizes within limits;
+ * nonsense is an error. */
 #include "unit.h"
 
 #include "core/nats_parser.h"
 
 enum { MAX_MESSAGE = 1000 };
 
-/* Reads all operations of `input`, which comes `first` bytes and then `step` at a time (0: the rest), and notes each as a
- * line. An error ends it with a line of its own. */
+/* Reads all operations of `input`, which comes `first` bytes and then `step` at a time (0: the
+ * rest), and notes each as a line. An error ends it with a line of its own. */
 static void transcribe(const char *input, size_t len, size_t first, size_t step, char *out,
                        size_t size) {
     nrt__nats_parser parser;
@@ -33,12 +34,12 @@ static void transcribe(const char *input, size_t len, size_t first, size_t step,
             const nrt__nats_msg *msg = &parser.msg;
             if (op == NRT__NATS_MSG) {
                 snprintf(out + end, size - end, "MSG %.*s %llu [%.*s] %d%s {%.*s} {%.*s}\n",
-                         NRT__ARG(msg->subject), (unsigned long long)msg->sid,
-                         NRT__ARG(msg->reply), msg->status, msg->oversized ? " oversized" : "",
-                         NRT__ARG(msg->header), NRT__ARG(msg->payload));
+                         NRT__ARG(msg->subject), (unsigned long long)msg->sid, NRT__ARG(msg->reply),
+                         msg->status, msg->oversized ? " oversized" : "", NRT__ARG(msg->header),
+                         NRT__ARG(msg->payload));
             } else if (op == NRT__NATS_INFO || op == NRT__NATS_ERR) {
-                snprintf(out + end, size - end, "%s {%.*s}\n", op == NRT__NATS_INFO ? "INFO" : "ERR",
-                         NRT__ARG(text));
+                snprintf(out + end, size - end, "%s {%.*s}\n",
+                         op == NRT__NATS_INFO ? "INFO" : "ERR", NRT__ARG(text));
             } else if (op != NRT__NATS_MORE) {
                 snprintf(out + end, size - end, "%s\n",
                          op == NRT__NATS_PING   ? "PING"

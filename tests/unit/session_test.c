@@ -1,4 +1,5 @@
-/* A NATS session without I/O: INFO and PONG are fed by hand, what it sends is text, time is virtual. */
+/* A NATS session without I/O: INFO and PONG are fed by hand, what it sends is text, time is
+ * virtual. */
 #include "unit.h"
 
 #include "engine.h"
@@ -176,8 +177,8 @@ static void a_refused_subscription_is_told_and_the_others_are_fine(void **state)
     assert_told("a is 0\nb is 0\n");
 
     /* Permissions may be taken away later. */
-    assert_int_equal(
-        engine_feed(e, "-ERR 'Permissions Violation for Subscription to \"a\"'\r\n"), 0);
+    assert_int_equal(engine_feed(e, "-ERR 'Permissions Violation for Subscription to \"a\"'\r\n"),
+                     0);
     assert_told("a is -22\n");
 }
 
@@ -381,8 +382,9 @@ static void tls_is_refused_before_credentials_are_sent(void **state) {
     (void)state;
     e->login.password = "hunter2";
     nrt__session_start(e->session, &e->login);
-    assert_int_equal(engine_feed(e, "INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true,"
-                                    "\"auth_required\":true}\r\n"),
+    assert_int_equal(engine_feed(e,
+                                 "INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true,"
+                                 "\"auth_required\":true}\r\n"),
                      NRT_ERR_SERVER);
     assert_string_equal(engine_take(e), "");
 }

@@ -1,0 +1,333 @@
+/* Each allocation fails in turn: an error comes back, nothing is lost, and the engine works again.
+ * malloc and its kin are wrapped by the linker (tests/unit/meson.build); jansson is told to use
+ * them too. */
+#include "unit.h"
+
+#include <jansson.h>
+
+#include "engine.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void __wrap_free(void *memory);
+char *__wrap_strndup(const char *text, size_t max);
+char *__wrap_strdup(const char *text);
+
+static struct {
+    long at;      /* which allocation fails; 0: none */
+    long count;   /* of them since it was set */
+    bool onwards; /* and all after it */
+    bool failed;  /* at least one did */
+    long live;    /* allocations not freed */
+} alloc;
+
+static bool fails(void) {
+    if (alloc.at == 0) {
+        return false;
+    }
+    alloc.count++;
+    bool now = alloc.count == alloc.at || (alloc.onwards && alloc.count > alloc.at);
+    alloc.failed = alloc.failed || now;
+    return now;
+}
+
+static void *counted(void *memory) {
+    alloc.live += memory != NULL;
+    return memory;
+}
+
+void *__wrap_malloc(size_t size) {
+    return fails() ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return fails() ? NULL : counted(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size) {
+    if (fails()) {
+        return NULL;
+    }
+    void *memory = __real_realloc(old, size);
+    alloc.live += memory != NULL && old == NULL;
+    return memory;
+}
+
+void __wrap_free(void *memory) {
+    alloc.live -= memory != NULL;
+    __real_free(memory);
+}
+
+char *__wrap_strndup(const char *text, size_t max) {
+    size_t len = strnlen(text, max);
+    char *copy = __wrap_malloc(len + 1);
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
+
+char *__wrap_strdup(const char *text) {
+    return __wrap_strndup(text, SIZE_MAX);
+}
+
+static engine e; /* its own memory is not of the heap */
+static int calls;
+static int last_error;
+
+static void on_result(const nrt_result *result, void *arg) {
+    (void)arg;
+    calls++;
+    last_error = result->error;
+    if (result->response) { /* a copy needs memory too */
+        nrt_response *copy = nrt_response_copy(result->response);
+        nrt_response_destroy(copy);
+    }
+}
+
+static void handler(nrt_exchange *exchange, void *arg) {
+    static char bytes[1500];
+    (void)arg;
+    memset(bytes, 'b', sizeof(bytes));
+    nrt_fields_add(nrt_exchange_fields(exchange), NRT__STR("X-Mine"), NRT__STR("1"));
+    nrt_exchange_reply(exchange, 200, "text/plain", (nrt_str){bytes, sizeof(bytes)});
+}
+
+static void on_msg(const nrt__nats_msg *msg, void *arg) {
+    (void)msg;
+    (void)arg;
+}
+
+/* ---- scenarios: 0, or the error that stopped them ---- */
+
+static int connect_and_flush(void) {
+    int error = engine_connect(&e);
+    if (error == 0) {
+        nrt__sub *sub =
+            nrt__session_subscribe(e.session, NRT__STR("a.b"), NRT__STR("q"), on_msg, NULL, NULL);
+        error = sub ? nrt__session_flush(e.session, NULL, NULL) : NRT_ERR_MEMORY;
+        nrt__session_sub_destroy(e.session, sub);
+    }
+    if (error == 0) {
+        error = engine_feed(&e, "PING\r\nPONG\r\nPONG\r\n");
+    }
+    return error;
+}
+
+/* A request, and its answer in chunks with trailers, in two pieces. */
+static int client_round(void) {
+    static char text[2000];
+    int error = 0;
+    int before = calls;
+    nrt_request *request = nrt_request_create("POST", "http://weather.nats/city?x", &error);
+    if (!request) {
+        return error;
+    }
+    error = nrt_fields_set(nrt_request_edit(request), NRT__STR("Accept"), NRT__STR("text/plain"));
+    if (error == 0) {
+        error = nrt_request_set_body(request, NRT__STR("hello"));
+    }
+    bool taken = false;
+    if (error == 0) {
+        error = nrt__client_send(e.client, &request->message, 1000, on_result, NULL, NULL);
+        taken = error == 0;
+    }
+    nrt_request_destroy(request);
+    if (taken) {
+        engine_pub pub;
+        char sid[24];
+        static const char payload[] =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n"
+            "2\r\nhi\r\n3\r\nyou\r\n0\r\nT: u\r\nV: w\r\n\r\n";
+        assert_non_null(engine_read_pub(engine_take(&e), &pub));
+        sscanf(strstr(e.greeting, "SUB _INBOX."), "SUB %*s %23s", sid);
+        snprintf(text, sizeof(text), "MSG %s %s %zu\r\n%s\r\n", pub.reply, sid, sizeof(payload) - 1,
+                 payload);
+        error = engine_feed_bytes(&e, (nrt_str){text, 60});
+        if (error == 0) {
+            error = engine_feed(&e, text + 60);
+        }
+        if (error < 0) {
+            engine_disconnect(&e);
+        }
+        engine_advance(&e, 1100); /* whatever happened, its callback has come */
+        assert_int_equal(calls, before + 1);
+        error = error < 0 ? error : last_error;
+    }
+    assert_int_equal(nrt__client_in_flight(e.client), 0);
+    return error;
+}
+
+static int service_round(void) {
+    nrt_service *service = NULL;
+    nrt_service_options options = {.size = sizeof(options), .max_in_flight = 5};
+    int error = nrt__services_add(e.services, "weather.nats", handler, NULL, &options, &service);
+    if (error < 0) {
+        return error;
+    }
+    char sid[24];
+    engine_sid(engine_take(&e), "nrt.requests.weather.nats.*", sid);
+    static const char *const requests[] = {
+        "POST /x HTTP/1.1\r\nHost: weather.nats\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\nhi\r\n3\r\nyou\r\n0\r\nT: u\r\n\r\n",
+        "POST /x HTTP/1.1\r\nHost: other.nats\r\n\r\n",
+    };
+    static const char *const statuses[] = {"HTTP/1.1 200 ", "HTTP/1.1 421 "};
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        engine_pub pub;
+        int fed =
+            engine_message(&e, sid, "nrt.requests.weather.nats.post", "_INBOX.r", requests[i]);
+        /* Without memory there is another answer, or none. */
+        bool answered = fed == 0 && engine_read_pub(engine_take(&e), &pub) &&
+                        nrt__str_starts(pub.payload, nrt_str_from(statuses[i]));
+        error = answered ? error : NRT_ERR_MEMORY;
+        assert_int_equal(nrt__services_in_flight(e.services), 0);
+    }
+    nrt__service_stop(service, NULL, NULL);
+    if (nrt__services_first(e.services)) { /* waits for its fence */
+        int fed = engine_feed(&e, "PONG\r\nPONG\r\n");
+        if (fed < 0) {
+            nrt__session_stop(e.session);
+            error = fed;
+        }
+    }
+    assert_null(nrt__services_first(e.services));
+    return error;
+}
+
+/* Runs it with the Nth allocation failing, for each N there is. */
+static void fail_each(unsigned parts, int (*scenario)(void), bool onwards) {
+    for (long n = 1;; n++) {
+        assert_true(n < 2000);
+        memset(&e, 0, sizeof(e));
+        calls = 0;
+        long before = alloc.live;
+        alloc.failed = false;
+        alloc.count = 0;
+        alloc.onwards = onwards;
+        alloc.at = n;
+        int error = engine_init(&e, parts);
+        bool made = error == 0;
+        if (made && scenario != connect_and_flush) {
+            error = engine_connect(&e);
+        }
+        if (error == 0) {
+            error = scenario();
+        }
+        alloc.at = 0;
+        if (!alloc.failed) { /* there is no Nth one: it went through */
+            assert_int_equal(error, 0);
+        }
+        if (made) { /* with memory again all of it works */
+            engine_disconnect(&e);
+            if (scenario != connect_and_flush) {
+                assert_int_equal(engine_connect(&e), 0);
+            }
+            error = scenario();
+            if (error != 0) {
+                fail_msg("allocation %ld%s failed once, and then: %s", n, onwards ? " and on" : "",
+                         nrt_error_text(error));
+            }
+        }
+        engine_finish(&e);
+        if (alloc.live != before) {
+            fail_msg("allocation %ld%s failed: %ld pieces of memory are lost", n,
+                     onwards ? " and on" : "", alloc.live - before);
+        }
+        if (!alloc.failed) {
+            assert_true(n > 3);
+            break;
+        }
+    }
+}
+
+static void a_session_connects_or_tells(void **state) {
+    (void)state;
+    fail_each(0, connect_and_flush, false);
+    fail_each(0, connect_and_flush, true);
+}
+
+static void a_client_gets_its_answer_or_is_told(void **state) {
+    (void)state;
+    fail_each(ENGINE_CLIENT, client_round, false);
+    fail_each(ENGINE_CLIENT, client_round, true);
+}
+
+static void a_service_answers_or_drops_but_keeps_count(void **state) {
+    (void)state;
+    fail_each(ENGINE_SERVICES, service_round, false);
+    fail_each(ENGINE_SERVICES, service_round, true);
+}
+
+/* While there is no connection, requests are kept. */
+static int waiting_round(void) {
+    int before = calls;
+    int error = 0;
+    nrt__session_stop(e.session);
+    nrt_request *request = nrt_request_create("GET", "http://weather.nats/", &error);
+    if (!request) {
+        return error;
+    }
+    error = nrt__client_send(e.client, &request->message, 1000, on_result, NULL, NULL);
+    bool taken = error == 0;
+    nrt_request_destroy(request);
+    if (taken) {
+        error = engine_connect(&e);
+        engine_advance(&e, 1100);
+        assert_int_equal(calls, before + 1);
+        if (error == 0 && last_error != NRT_ERR_TIMEOUT) { /* nobody answered: it was sent */
+            error = last_error;
+        }
+    }
+    return error;
+}
+
+static void a_waiting_request_is_sent_or_told(void **state) {
+    (void)state;
+    fail_each(ENGINE_CLIENT, waiting_round, false);
+    fail_each(ENGINE_CLIENT, waiting_round, true);
+}
+
+/* Else the server goes on sending to a member of the queue group that nobody is behind. */
+static void a_subscription_is_left_without_memory_too(void **state) {
+    (void)state;
+    memset(&e, 0, sizeof(e));
+    assert_int_equal(engine_init(&e, 0), 0);
+    assert_int_equal(engine_connect(&e), 0);
+    nrt__sub *sub =
+        nrt__session_subscribe(e.session, NRT__STR("a.b"), NRT__STR("q"), on_msg, NULL, NULL);
+    assert_non_null(sub);
+    engine_take(&e);
+    alloc.count = 0;
+    alloc.onwards = true;
+    alloc.at = 1;
+    nrt__session_unsubscribe(e.session, sub);
+    alloc.at = 0;
+    bool left = strstr(engine_take(&e), "UNSUB ") != NULL;
+    nrt__session_sub_destroy(e.session, sub);
+    engine_finish(&e);
+    assert_true(left);
+}
+
+static int setup(void **state) {
+    (void)state;
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_connects_or_tells),
+        cmocka_unit_test(a_client_gets_its_answer_or_is_told),
+        cmocka_unit_test(a_service_answers_or_drops_but_keeps_count),
+        cmocka_unit_test(a_waiting_request_is_sent_or_told),
+        cmocka_unit_test(a_subscription_is_left_without_memory_too),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
