@@ -6,7 +6,6 @@
 #include "core/problem.h"
 #include "core/str.h"
 #include "core/subject.h"
-#include "core/url.h"
 
 /* ---- the response ---- */
 
@@ -140,34 +139,20 @@ static int direct_host(nrt__front_conn *conn, nrt_str authority, const char **de
 static int find_service(nrt__front_conn *conn, const char **detail) {
     const nrt__front_options *options = &conn->front->options;
     nrt__message *request = &conn->request;
-    nrt_str path = request->target;
-    nrt__url url;
-    bool absolute = path.ptr[0] != '/' && nrt__url_parse(path, &url) == 0;
-    if (absolute) {
-        path = url.path.len > 0 ? (nrt_str){url.path.ptr, url.path.len + url.query.len}
-                                : NRT__STR("/");
-        if (url.path.len == 0 && url.query.len > 0) {
-            char *root = nrt__arena_get(&request->arena, url.query.len + 1);
-            if (!root) {
-                return NRT_ERR_MEMORY;
-            }
-            root[0] = '/';
-            memcpy(root + 1, url.query.ptr, url.query.len);
-            path = (nrt_str){root, url.query.len + 1};
-        }
+    bool absolute = request->target.ptr[0] != '/' && request->target.ptr[0] != '*';
+    int error = nrt__message_settle_target(request);
+    if (error < 0) {
+        return error;
     }
     if (options->proxy && nrt__host_is_nats(request->host)) {
-        request->target = path;
         return direct_host(conn, request->host, detail);
     }
-    conn->host = nrt__routes_find(options->routes, request->host, path);
+    conn->host = nrt__routes_find(options->routes, request->host, request->target);
     if (!conn->host.ptr) {
-        bool foreign = options->proxy && absolute;
-        *detail =
-            foreign ? "this proxy leads to .nats hosts only" : nrt_error_text(NRT_ERR_NO_ROUTE);
+        *detail = options->proxy && absolute ? "this proxy leads to .nats hosts only"
+                                             : nrt_error_text(NRT_ERR_NO_ROUTE);
         return NRT_ERR_NO_ROUTE;
     }
-    request->target = path;
     return 0;
 }
 

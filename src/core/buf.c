@@ -36,7 +36,7 @@ char *nrt__buf_room(nrt__buf *buf, size_t len) {
         while (size < held + len) {
             size += size / 2;
         }
-        char *bytes = malloc(size);
+        char *bytes = malloc(size + 1); /* one more, for the NUL of nrt__buf_printf */
         if (!bytes) {
             buf->failed = true;
             return NULL;
@@ -78,7 +78,7 @@ bool nrt__buf_printf(nrt__buf *buf, const char *format, ...) {
     va_start(args, format);
     int need = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *room = need < 0 ? NULL : nrt__buf_room(buf, (size_t)need + 1);
+    char *room = need < 0 ? NULL : nrt__buf_room(buf, (size_t)need);
     if (!room) {
         buf->failed = true;
         return false;

@@ -49,6 +49,7 @@ struct nrt__client {
     nrt__session *session;
     nrt__client_options options;
     nrt__sub *inbox;
+    int inbox_error;       /* replies cannot come: why */
     char inbox_prefix[64]; /* "_INBOX.<random>." */
     size_t inbox_len;
     exchange **slots;
@@ -66,6 +67,7 @@ struct nrt__client {
 };
 
 static void on_reply(const nrt__nats_msg *msg, void *arg);
+static void on_inbox_state(int error, void *arg);
 
 /* FNV-1a: tells which exchange a refused subject belongs to. */
 static uint64_t hash(nrt_str text) {
@@ -119,7 +121,7 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
     len += INBOX_CHARS;
     memcpy(client->inbox_prefix + len, ".*", 3);
     client->inbox = nrt__session_subscribe(session, (nrt_str){client->inbox_prefix, len + 2},
-                                           (nrt_str){NULL, 0}, on_reply, NULL, client);
+                                           (nrt_str){NULL, 0}, on_reply, on_inbox_state, client);
     client->inbox_len = len + 1;
     if (!client->inbox) {
         nrt__client_destroy(client);
@@ -300,6 +302,9 @@ static int store(nrt__client *client, exchange *one, const nrt_str *parts, size_
 
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
                      nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
+    if (client->inbox_error < 0) {
+        return client->inbox_error;
+    }
     if (client->in_flight >= client->options.max_exchanges) {
         return NRT_ERR_BUSY;
     }
@@ -433,6 +438,24 @@ static void on_reply(const nrt__nats_msg *msg, void *arg) {
 }
 
 /* ---- the session ---- */
+
+/* Without an inbox no reply can come: whoever waits is told, and nobody begins to wait. */
+static void on_inbox_state(int error, void *arg) {
+    nrt__client *client = arg;
+    client->inbox_error = error;
+    if (error == 0) {
+        return;
+    }
+    static const char detail[] = "NATS permissions do not allow subscribing to _INBOX.>, where "
+                                 "replies come";
+    nrt__log(client->env, NRT_LOG_ERROR, "%s", detail);
+    while (client->waiting.next != &client->waiting) {
+        end(client, client->waiting.next, error, detail, NULL);
+    }
+    while (client->sent.next != &client->sent) {
+        end(client, client->sent.next, error, detail, NULL);
+    }
+}
 
 void nrt__client_ready(nrt__client *client) {
     /* Callbacks may send more: those find a connection and do not come here. */

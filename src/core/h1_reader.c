@@ -5,7 +5,11 @@
 #include "core/str.h"
 
 /* A head that fits is kept between messages; a larger one is given back. */
-enum { HEAD_KEEP = 4096 };
+enum {
+    HEAD_KEEP = 4096,
+    START_ROOM = 512, /* of a request line beside its target */
+    CHUNK_ROOM = 64, /* of a chunk-size line beside its extensions; what callbacks do not count */
+};
 
 int nrt__h1_fail(nrt__h1_reader *reader, int error, const char *reason) {
     reader->state = NRT__H1_FAILED;
@@ -25,45 +29,24 @@ static nrt__h1_reader *reader_of(llhttp_t *parser) {
     return parser->data;
 }
 
-/* In the head, name and value lie in one piece of memory that stays: views are enough. Trailers
- * come in any pieces: the one being read is collected, and copied when it is complete. */
-static int add_span(nrt__h1_reader *reader, nrt_str *view, const char *at, size_t len) {
-    if (!reader->in_trailers) {
-        if (view->len > 0) { /* llhttp continues a value over a line fold only */
-            nrt__h1_malformed(reader, "a field is folded over lines");
-            return -1;
-        }
-        *view = (nrt_str){at, len};
-        return 0;
-    }
-    reader->trailer_bytes += len;
-    if (reader->trailer_bytes > reader->limits.head || !nrt__buf_add(&reader->tail, at, len)) {
-        nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the trailer section is too large");
+/* Head and trailer section each lie in one piece of memory that stays: views are enough. */
+static int set_view(nrt__h1_reader *reader, nrt_str *view, const char *at, size_t len) {
+    if (view->len > 0) { /* llhttp continues a value over a line fold only */
+        nrt__h1_malformed(reader, "a field is folded over lines");
         return -1;
     }
-    view->len += len;
+    *view = (nrt_str){at, len};
     return 0;
 }
 
 static int on_field_name(llhttp_t *parser, const char *at, size_t len) {
     nrt__h1_reader *reader = reader_of(parser);
-    return add_span(reader, &reader->field_name, at, len);
+    return set_view(reader, &reader->field_name, at, len);
 }
 
 static int on_field_value(llhttp_t *parser, const char *at, size_t len) {
     nrt__h1_reader *reader = reader_of(parser);
-    return len == 0 ? 0 : add_span(reader, &reader->field_value, at, len);
-}
-
-/* The trailer that was collected, now in the message's own memory. */
-static bool take_trailer(nrt__h1_reader *reader, nrt_str *name, nrt_str *value) {
-    nrt__arena *arena = &reader->message->arena;
-    nrt_str text = nrt__buf_view(&reader->tail);
-    nrt_str tail = {text.ptr + name->len, value->len};
-    *name = nrt__arena_copy(arena, (nrt_str){text.ptr, name->len});
-    *value = nrt__arena_copy(arena, nrt__str_trim(tail));
-    nrt__buf_clear(&reader->tail);
-    return name->ptr && value->ptr;
+    return len == 0 ? 0 : set_view(reader, &reader->field_value, at, len);
 }
 
 static int on_field_end(llhttp_t *parser) {
@@ -77,13 +60,8 @@ static int on_field_end(llhttp_t *parser) {
         nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "too many fields");
         return -1;
     }
-    bool fine = true;
-    if (reader->in_trailers) {
-        fine = take_trailer(reader, &name, &value);
-    } else {
-        value = value.ptr ? nrt__str_trim(value) : NRT__STR("");
-    }
-    if (!fine || !nrt__fields_append(fields, name, value)) {
+    value = value.ptr ? nrt__str_trim(value) : NRT__STR("");
+    if (!nrt__fields_append(fields, name, value)) {
         nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
         return -1;
     }
@@ -117,6 +95,17 @@ static int on_extension(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
+/* The last chunk has no data: behind it stands the trailer section, which is collected first, as
+ * the head is. */
+static int on_chunk(llhttp_t *parser) {
+    reader_of(parser)->extension = 0;
+    if (parser->content_length > 0) {
+        return 0;
+    }
+    reader_of(parser)->last_chunk = true;
+    return HPE_PAUSED;
+}
+
 static int on_message_end(llhttp_t *parser) {
     reader_of(parser)->complete = true;
     return HPE_PAUSED;
@@ -130,6 +119,7 @@ static const llhttp_settings_t settings = {
     .on_body = on_body,
     .on_chunk_extension_name = on_extension,
     .on_chunk_extension_value = on_extension,
+    .on_chunk_header = on_chunk,
     .on_message_complete = on_message_end,
 };
 
@@ -150,6 +140,8 @@ void nrt__h1_reader_free(nrt__h1_reader *reader) {
 void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags) {
     nrt__buf_shrink(&reader->head, HEAD_KEEP);
     nrt__buf_shrink(&reader->tail, 0);
+    reader->skipped = reader->last_chunk = false;
+    reader->line_bytes = reader->extension = 0;
     nrt__message_reset(message);
     message->is_request = flags & NRT__H1_REQUEST;
     reader->message = message;
@@ -158,8 +150,6 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->reason = "";
     reader->error = 0;
     reader->scanned = 0;
-    reader->extension = 0;
-    reader->trailer_bytes = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
     reader->started = false;
     reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;
@@ -239,26 +229,24 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
     return NRT__H1_HEAD;
 }
 
-/* Scans whole lines from `scanned` on: every LF must follow a CR, no line may begin with white
- * space. Returns the length of the head when its empty line is there, 0 if not yet, or an error. */
-static long scan_head(nrt__h1_reader *reader, const char *head, size_t len) {
+/* Scans whole lines of a head or trailer section from `scanned` on: every LF must follow a CR, no
+ * CR stands elsewhere, no line begins with white space. Returns the length of the section when its
+ * empty line is there, 0 if not yet, or an error. */
+static long scan_lines(nrt__h1_reader *reader, const char *bytes, size_t len) {
     size_t line = reader->scanned;
     const char *lf;
-    while ((lf = memchr(head + line, '\n', len - line))) {
-        size_t at = (size_t)(lf - head);
-        if (at == line || head[at - 1] != '\r') {
+    while ((lf = memchr(bytes + line, '\n', len - line))) {
+        size_t at = (size_t)(lf - bytes);
+        if (at == line || bytes[at - 1] != '\r') {
             return nrt__h1_malformed(reader, "a line ends in LF without CR");
         }
-        if (head[line] == ' ' || head[line] == '\t') {
+        if (bytes[line] == ' ' || bytes[line] == '\t') {
             return nrt__h1_malformed(reader, "a line begins with white space");
         }
-        bool empty = at == line + 1;
-        if (memchr(head + line, '\r', at - line - 1)) {
+        if (memchr(bytes + line, '\r', at - line - 1)) {
             return nrt__h1_malformed(reader, "a CR stands inside a line");
         }
-        if (line == 0 && at > reader->limits.target + 512 && (reader->flags & NRT__H1_REQUEST)) {
-            return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
-        }
+        bool empty = at == line + 1;
         line = at + 1;
         if (empty) {
             reader->scanned = line;
@@ -266,78 +254,151 @@ static long scan_head(nrt__h1_reader *reader, const char *head, size_t len) {
         }
     }
     reader->scanned = line;
-    const char *cr = memchr(head + line, '\r', len - line);
-    if (cr && cr + 1 < head + len) {
+    const char *cr = memchr(bytes + line, '\r', len - line);
+    if (cr && cr + 1 < bytes + len) {
         return nrt__h1_malformed(reader, "a CR stands inside a line");
-    }
-    if (line > 0 && !reader->started) {
-        /* What is wrong already need not be waited for. The line is read again when all is there
-         * and stays in place. */
-        reader->started = true;
-        size_t end = (size_t)((const char *)memchr(head, '\r', line) - head);
-        int error = nrt__h1_read_start(reader, (nrt_str){head, end});
-        reader->message->status = 0;
-        return error;
-    }
-    if (line == 0 && len > reader->limits.target + 512 && (reader->flags & NRT__H1_REQUEST)) {
-        return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
     }
     return 0;
 }
 
-/* RFC 9112 section 2.2: a server should skip one empty line before a request line. */
-static size_t skip_empty_line(const nrt__h1_reader *reader, const char *bytes, size_t len) {
-    bool may = (reader->flags & NRT__H1_REQUEST) && !(reader->flags & NRT__H1_WHOLE);
-    return may && len >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+/* What is wrong with an incomplete head already need not be waited for. The start line is read
+ * again when all is there and stays in its place. */
+static int check_begun(nrt__h1_reader *reader, const char *head, size_t len) {
+    bool request = reader->flags & NRT__H1_REQUEST;
+    size_t end = reader->scanned > 0
+                     ? (size_t)((const char *)memchr(head, '\r', reader->scanned) - head)
+                     : len;
+    if (request && end > reader->limits.target + START_ROOM) {
+        return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
+    }
+    if (reader->scanned == 0 || reader->started) {
+        return 0;
+    }
+    reader->started = true;
+    int error = nrt__h1_read_start(reader, (nrt_str){head, end});
+    reader->message->status = 0;
+    return error;
 }
 
-static int collect_head(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
-    long head;
-    if (reader->flags & NRT__H1_WHOLE) {
-        if (len > reader->limits.head) {
-            len = reader->limits.head;
-        }
-        head = scan_head(reader, bytes, len);
-        if (head == 0) {
-            *used = len;
-            if (len == reader->limits.head) {
-                return nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the head is too large");
-            }
-            return nrt__h1_malformed(reader, "the head is not complete");
-        }
-        *used = head > 0 ? (size_t)head : 0;
-        return head < 0 ? (int)head : read_head(reader, bytes, (size_t)head);
-    }
+/* RFC 9112 section 2.2: a server should skip one empty line before a request line. Returns how many
+ * bytes of it were here; *wait where more are needed to know. */
+static size_t skip_empty_line(nrt__h1_reader *reader, const char *bytes, size_t len, bool *wait) {
     nrt__buf *kept = &reader->head;
+    size_t held = nrt__buf_len(kept);
+    bool may = (reader->flags & NRT__H1_REQUEST) && !reader->skipped;
+    *wait = false;
+    if (!may || held > 1 || (held == 1 && kept->bytes[0] != '\r')) {
+        return 0;
+    }
+    if (held == 1 && bytes[0] == '\n') {
+        nrt__buf_clear(kept);
+        reader->skipped = true;
+        return 1;
+    }
+    if (held == 0 && bytes[0] == '\r') {
+        if (len == 1) {
+            *wait = true; /* kept as the beginning of a line, until the next byte tells */
+            return 0;
+        }
+        if (bytes[1] == '\n') {
+            reader->skipped = true;
+            return 2;
+        }
+    }
+    return 0;
+}
+
+/* Adds what fits to a section that is being collected, and scans it. *used is what belongs to it.
+ * The section's length, 0 if it is not complete, or an error. */
+static long collect(nrt__h1_reader *reader, nrt__buf *kept, const char *bytes, size_t len,
+                    size_t *used) {
     size_t before = nrt__buf_len(kept);
     size_t room = reader->limits.head - before;
     size_t take = len < room ? len : room;
     if (!nrt__buf_add(kept, bytes, take)) {
         return nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
     }
-    size_t skip = reader->scanned == 0 ? skip_empty_line(reader, kept->bytes, kept->end) : 0;
-    if (kept->end == skip || (kept->end == 1 && kept->bytes[0] == '\r')) {
-        *used = take; /* an empty line, or the beginning of one: what follows decides */
-        return NRT__H1_MORE;
-    }
-    if (skip > 0) {
-        memmove(kept->bytes, kept->bytes + skip, kept->end - skip);
-        kept->end -= skip;
-    }
-    head = scan_head(reader, kept->bytes, kept->end);
-    if (head < 0) {
-        return (int)head;
-    }
-    if (head == 0) {
-        *used = take;
-        if (nrt__buf_len(kept) == reader->limits.head) {
-            return nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the head is too large");
+    long section = scan_lines(reader, kept->bytes, kept->end);
+    if (section > 0) {
+        *used += (size_t)section - before;
+        kept->end = (size_t)section; /* what follows is the caller's to give again */
+    } else if (section == 0) {
+        *used += take;
+        if (take == room) {
+            return nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the section is too large");
         }
-        return NRT__H1_MORE;
     }
-    *used = (size_t)head + skip - before;
-    kept->end = (size_t)head; /* what follows is the caller's to give again */
-    return read_head(reader, kept->bytes, (size_t)head);
+    return section;
+}
+
+/* The same for a section that is all there already, and stays: nothing is copied. */
+static long scan_whole(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
+    size_t most = len < reader->limits.head ? len : reader->limits.head;
+    long section = scan_lines(reader, bytes, most);
+    *used += section > 0 ? (size_t)section : most;
+    if (section == 0 && most == reader->limits.head) {
+        return nrt__h1_fail(reader, NRT_ERR_HEAD_TOO_LARGE, "the section is too large");
+    }
+    return section;
+}
+
+static int collect_head(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
+    nrt__buf *kept = &reader->head;
+    const char *head = bytes;
+    size_t held = len;
+    long section;
+    if (reader->flags & NRT__H1_WHOLE) {
+        section = scan_whole(reader, bytes, len, used);
+    } else {
+        bool wait;
+        size_t skip = skip_empty_line(reader, bytes, len, &wait);
+        *used = skip;
+        if (skip == len) {
+            return NRT__H1_MORE;
+        }
+        if (wait) {
+            *used = 1;
+            return nrt__buf_add(kept, bytes, 1)
+                       ? NRT__H1_MORE
+                       : nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
+        }
+        section = collect(reader, kept, bytes + skip, len - skip, used);
+        head = kept->bytes;
+        held = kept->end;
+    }
+    if (section > 0) {
+        return read_head(reader, head, (size_t)section);
+    }
+    /* That it is too large is said only where nothing more exact can be. */
+    if (section == 0 || section == NRT_ERR_HEAD_TOO_LARGE) {
+        int error = check_begun(reader, head, held);
+        if (error < 0) {
+            return error;
+        }
+    }
+    return (int)section; /* MORE is 0 */
+}
+
+static int finish(nrt__h1_reader *reader);
+
+/* The trailer section, like the head: collected, checked line by line, then given to llhttp in one
+ * piece. */
+static int collect_trailers(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
+    bool whole = reader->flags & NRT__H1_WHOLE;
+    long section = whole ? scan_whole(reader, bytes, len, used)
+                         : collect(reader, &reader->tail, bytes, len, used);
+    if (section <= 0) {
+        return (int)section;
+    }
+    size_t fed;
+    int error = feed(reader, whole ? bytes : reader->tail.bytes, (size_t)section, &fed);
+    if (error < 0) {
+        return error;
+    }
+    if (!reader->complete || fed != (size_t)section) {
+        return nrt__h1_malformed(reader, "the trailer section is not valid");
+    }
+    return finish(reader);
 }
 
 /* All has come: llhttp is not asked alone whether the trailers are right. */
@@ -356,6 +417,22 @@ static int finish(nrt__h1_reader *reader) {
     return NRT__H1_END;
 }
 
+/* Between two pieces of content stands a chunk-size line: with its extensions, and zeros in front,
+ * it has an end too. */
+static int count_line_bytes(nrt__h1_reader *reader, size_t step) {
+    if (reader->message->framing != NRT__FRAMING_CHUNKED) {
+        return 0;
+    }
+    reader->line_bytes += step - reader->span.len;
+    if (reader->line_bytes > 2 * reader->limits.extension + CHUNK_ROOM) {
+        return nrt__h1_malformed(reader, "chunk extensions are too long");
+    }
+    if (reader->span.len > 0) {
+        reader->line_bytes = 0;
+    }
+    return 0;
+}
+
 int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used,
                  nrt_str *body) {
     *used = 0;
@@ -364,6 +441,8 @@ int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *
         return len == 0 ? NRT__H1_MORE : collect_head(reader, bytes, len, used);
     case NRT__H1_IN_BODY:
         break;
+    case NRT__H1_IN_TRAILERS:
+        return len == 0 ? NRT__H1_MORE : collect_trailers(reader, bytes, len, used);
     case NRT__H1_DONE:
         return NRT__H1_END;
     case NRT__H1_FAILED:
@@ -372,12 +451,15 @@ int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *
     if (reader->complete) {
         return finish(reader);
     }
-    reader->span.len = 0;
     /* With no bytes left llhttp may still have the end of the message to tell. */
     do {
         size_t step = 0;
+        reader->span.len = 0;
         int error = feed(reader, bytes + *used, len - *used, &step);
         *used += step;
+        if (error == 0) {
+            error = count_line_bytes(reader, step);
+        }
         if (error < 0) {
             return error;
         }
@@ -387,6 +469,12 @@ int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *
         }
         if (reader->complete) {
             return finish(reader);
+        }
+        if (reader->last_chunk) {
+            reader->state = NRT__H1_IN_TRAILERS;
+            reader->scanned = 0;
+            return *used < len ? collect_trailers(reader, bytes + *used, len - *used, used)
+                               : NRT__H1_MORE;
         }
     } while (*used < len);
     return NRT__H1_MORE;
@@ -401,6 +489,7 @@ int nrt__h1_read_end(nrt__h1_reader *reader) {
         reader->truncated = true;
         return nrt__h1_malformed(reader, "the message ends inside its head");
     case NRT__H1_IN_BODY:
+    case NRT__H1_IN_TRAILERS:
         break;
     case NRT__H1_DONE:
         return NRT__H1_END;

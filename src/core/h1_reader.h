@@ -14,7 +14,7 @@ typedef struct nrt__h1_limits {
     size_t head;      /* start line and fields, and again trailers; bytes */
     size_t fields;    /* fields in the head, and again in the trailers */
     size_t target;    /* of a request; bytes */
-    size_t extension; /* chunk extensions of one message; bytes */
+    size_t extension; /* chunk extensions of one chunk; bytes */
 } nrt__h1_limits;
 
 #define NRT__H1_LIMITS_DEFAULT ((nrt__h1_limits){64 * 1024, 100, 8 * 1024, 1024})
@@ -38,6 +38,7 @@ typedef enum nrt__h1_event {
 typedef enum nrt__h1_state {
     NRT__H1_IN_HEAD = 0, /* collecting lines */
     NRT__H1_IN_BODY,     /* llhttp is fed as bytes come */
+    NRT__H1_IN_TRAILERS, /* collecting lines again */
     NRT__H1_DONE,        /* END was given */
     NRT__H1_FAILED,
 } nrt__h1_state;
@@ -46,23 +47,25 @@ typedef struct nrt__h1_reader {
     llhttp_t parser;
     nrt__h1_limits limits;
     nrt__message *message;
-    nrt__buf head;        /* the head, kept until the message ends */
-    nrt__buf tail;        /* the trailer field being read */
-    const char *reason;   /* after an error: what was wrong, static */
-    size_t scanned;       /* of the head: lines up to here are complete */
-    size_t extension;     /* bytes of chunk extensions so far */
-    size_t trailer_bytes; /* bytes of trailers so far */
-    nrt_str span;         /* the piece of body that a callback found */
-    nrt_str field_name;   /* the field being read, in head or tail */
+    nrt__buf head;      /* the head, kept until the message ends */
+    nrt__buf tail;      /* the trailer section, likewise */
+    const char *reason; /* after an error: what was wrong, static */
+    size_t scanned;     /* of the head: lines up to here are complete */
+    size_t extension;   /* bytes of extensions of this chunk so far */
+    size_t line_bytes;  /* of a chunk-size line, since the last piece of content */
+    nrt_str span;       /* the piece of body that a callback found */
+    nrt_str field_name; /* the field being read, in head or tail */
     nrt_str field_value;
     int error;     /* found inside a callback */
     uint8_t state; /* nrt__h1_state */
     uint8_t flags;
-    bool in_trailers;
-    bool started;   /* the start line has been read, before the head was complete */
-    bool truncated; /* nothing was wrong but that the stream ended too early */
-    bool complete;  /* llhttp saw the end of the message */
-    bool to_close;  /* a response that ends with its connection */
+    bool in_trailers; /* fields that come now are trailers */
+    bool skipped;     /* the one empty line that may stand before a request line */
+    bool last_chunk;  /* its size line has been read */
+    bool started;     /* the start line has been read, before the head was complete */
+    bool truncated;   /* nothing was wrong but that the stream ended too early */
+    bool complete;    /* llhttp saw the end of the message */
+    bool to_close;    /* a response that ends with its connection */
 } nrt__h1_reader;
 
 void nrt__h1_reader_init(nrt__h1_reader *reader, const nrt__h1_limits *limits);

@@ -37,10 +37,11 @@ int nrt__h1_read_whole(nrt__h1_reader *reader, nrt__message *message, unsigned f
         int event = nrt__h1_read(reader, payload.ptr + at, payload.len - at, &used, &piece);
         at += used;
         if (event == NRT__H1_MORE) {
-            if (at == 0) { /* an empty payload is no message */
-                return nrt__h1_malformed(reader, "the message is empty");
-            }
             event = nrt__h1_read_end(reader);
+            if (event == NRT__H1_MORE) {
+                return nrt__h1_malformed(reader, payload.len == 0 ? "the message is empty"
+                                                                  : "the head is not complete");
+            }
         }
         if (event < 0) {
             return event;

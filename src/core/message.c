@@ -30,6 +30,35 @@ bool nrt__status_is_bodyless(int status) {
     return status < 200 || status == 204 || status == 304;
 }
 
+int nrt__message_settle_target(nrt__message *request) {
+    nrt__url url;
+    if (request->target.ptr[0] == '/' || nrt__str_equal(request->target, NRT__STR("*"))) {
+        return 0;
+    }
+    if (nrt__url_parse(request->target, &url) < 0) {
+        return NRT_ERR_BAD_REQUEST;
+    }
+    nrt__field *host = nrt__fields_find(&request->fields, NRT__HOST, NULL);
+    if (host) {
+        host->value =
+            url.port.len > 0 ? (nrt_str){url.host.ptr, url.host.len + 1 + url.port.len} : url.host;
+    }
+    if (url.path.len > 0) {
+        request->target = (nrt_str){url.path.ptr, url.path.len + url.query.len};
+        return 0;
+    }
+    char *target = nrt__arena_get(&request->arena, url.query.len + 1);
+    if (!target) {
+        return NRT_ERR_MEMORY;
+    }
+    target[0] = '/';
+    if (url.query.len > 0) {
+        memcpy(target + 1, url.query.ptr, url.query.len);
+    }
+    request->target = (nrt_str){target, url.query.len + 1};
+    return 0;
+}
+
 nrt_request *nrt_request_create(const char *method, const char *url, int *error) {
     int code = NRT_ERR_MEMORY;
     nrt__url parts;

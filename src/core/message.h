@@ -50,6 +50,10 @@ void nrt__message_reset(nrt__message *message);
 
 void nrt__message_free(nrt__message *message);
 
+/* Absolute-form says the same as origin-form with Host, which is what handlers and origins expect
+ * (RFC 9112 section 3.2.2): turns it into that. NRT_ERR_BAD_REQUEST, NRT_ERR_MEMORY. */
+int nrt__message_settle_target(nrt__message *request);
+
 /* True where a response to `method` with this status cannot have a body (RFC 9112 section 6.3). */
 bool nrt__status_is_bodyless(int status);
 

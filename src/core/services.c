@@ -8,7 +8,6 @@
 #include "core/services_private.h"
 #include "core/str.h"
 #include "core/subject.h"
-#include "core/url.h"
 
 enum {
     POOL_MAX = 256,
@@ -92,7 +91,7 @@ size_t nrt__services_in_flight(const nrt__services *services) {
 
 /* ---- the fields that say who answered ---- */
 
-void nrt__services_ready(nrt__services *services) {
+void nrt__services_connected(nrt__services *services) {
     const nrt__nats_info *info = nrt__session_info(services->session);
     nrt__buf *out = &services->identity;
     nrt__buf_clear(out);
@@ -183,36 +182,6 @@ void nrt__exchange_drop(nrt_exchange *exchange) {
     exchange_free(exchange);
 }
 
-/* Absolute-form says the same as origin-form with Host, which is what handlers and origins expect.
- */
-static int settle_target(nrt__message *request) {
-    nrt__url url;
-    if (nrt__str_equal(request->method, NRT__STR("CONNECT"))) {
-        return NRT_ERR_UNSUPPORTED;
-    }
-    if (request->target.ptr[0] == '/' || request->target.ptr[0] == '*') {
-        return 0;
-    }
-    int error = nrt__url_parse(request->target, &url);
-    if (error < 0) {
-        return NRT_ERR_BAD_REQUEST;
-    }
-    if (url.path.len > 0) {
-        request->target = (nrt_str){url.path.ptr, url.path.len + url.query.len};
-        return 0;
-    }
-    char *target = nrt__arena_get(&request->arena, url.query.len + 1);
-    if (!target) {
-        return NRT_ERR_MEMORY;
-    }
-    target[0] = '/';
-    if (url.query.len > 0) {
-        memcpy(target + 1, url.query.ptr, url.query.len);
-    }
-    request->target = (nrt_str){target, url.query.len + 1};
-    return 0;
-}
-
 /* Everything that must hold before a handler sees the request; PROTOCOL's table, in its order. */
 static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_msg *msg,
                  const char **detail) {
@@ -249,7 +218,10 @@ static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_m
         return NRT_ERR_MISDIRECTED;
     }
     request->host = service->host;
-    error = settle_target(request);
+    if (nrt__str_equal(request->method, NRT__STR("CONNECT"))) {
+        return NRT_ERR_UNSUPPORTED;
+    }
+    error = nrt__message_settle_target(request);
     if (error < 0) {
         return error;
     }

@@ -88,8 +88,8 @@ void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), 
 nrt_service *nrt__services_first(nrt__services *services);
 size_t nrt__services_in_flight(const nrt__services *services);
 
-/* The session is ready: NRT-Connected-Server and the like have new values. */
-void nrt__services_ready(nrt__services *services);
+/* INFO has come: NRT-Connected-Server and the like have new values. */
+void nrt__services_connected(nrt__services *services);
 
 /* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must
  * be called on the connection's thread. Any thread. */

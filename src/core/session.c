@@ -143,7 +143,7 @@ bool nrt__session_put(nrt__session *session, nrt_str line) {
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count) {
     size_t total = 0;
-    if (session->state != NRT__SESSION_READY) {
+    if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
     for (size_t i = 0; i < count; i++) {
@@ -211,7 +211,9 @@ static void on_ping_timer(nrt__timer *timer, void *arg) {
     /* Whatever comes proves that the server is alive, not only its PONG. */
     session->pings = session->in_total == session->in_at_ping ? session->pings + 1 : 0;
     session->in_at_ping = session->in_total;
-    if (session->pings >= PINGS_MAX || nrt__session_flush(session, NULL, NULL) < 0) {
+    int error =
+        session->pings >= PINGS_MAX ? NRT_ERR_TIMEOUT : nrt__session_flush(session, NULL, NULL);
+    if (error < 0 && error != NRT_ERR_BUSY) {
         session->events.stale(session->events.arg);
         return;
     }
@@ -256,11 +258,15 @@ static void on_ready(int error, void *arg) {
 
 static int on_info(nrt__session *session, nrt_str json) {
     bool first = session->state == NRT__SESSION_WAIT_INFO;
+    uint64_t max_payload = session->info.max_payload;
     int error = nrt__nats_info_read(&session->info, json);
     if (error < 0) {
         return fail(session, error, "the server's INFO is not valid");
     }
     if (!first) {
+        if (session->info.max_payload == 0) { /* what is left out has not changed */
+            session->info.max_payload = max_payload;
+        }
         if (session->events.info) {
             session->events.info(session->events.arg);
         }
@@ -275,6 +281,9 @@ static int on_info(nrt__session *session, nrt_str json) {
     if (!session->info.headers) {
         return fail(session, NRT_ERR_SERVER,
                     "the server does not support headers (nats-server 2.2 or newer is needed)");
+    }
+    if (session->events.info) {
+        session->events.info(session->events.arg);
     }
     size_t before = nrt__buf_len(&session->out);
     bool fine = nrt__nats_connect_write(&session->out, &session->login);

@@ -36,7 +36,8 @@ typedef struct nrt__session_events {
     void (*ready)(void *arg);
     /* The server refuses publishing to this subject; it does so once for each publish. */
     void (*denied)(nrt_str subject, void *arg);
-    /* The server goes away soon, or tells of others: info is new. */
+    /* INFO is new: with every session, before it is ready, and when the server has something to
+     * tell. */
     void (*info)(void *arg);
     /* The server was silent through two pings: the connection is dead and must be closed. */
     void (*stale)(void *arg);

@@ -1,4 +1,5 @@
 /* The subscriptions of a session: sent, confirmed, refused, and found again for each message. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/session_private.h"
@@ -67,7 +68,7 @@ void nrt__subs_confirmed(nrt__session *session) {
 void nrt__subs_denied(nrt__session *session, nrt_str subject) {
     for (size_t i = 0; i < session->sub_slots; i++) {
         nrt__sub *sub = session->subs[i];
-        if (sub && !sub->denied && nrt__str_equal(sub->subject, subject)) {
+        if (sub && !sub->denied && !sub->leaving && nrt__str_equal(sub->subject, subject)) {
             sub->denied = true;
             sub->told = false; /* a change of permissions may come later */
             report(sub);
@@ -138,13 +139,12 @@ void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub) {
     }
     sub->leaving = true;
     if (session->state >= NRT__SESSION_WAIT_PONG) {
-        nrt__buf line;
-        nrt__buf_init(&line, 64);
-        nrt__buf_lit(&line, "UNSUB ");
-        nrt__buf_u64(&line, sub->sid);
-        nrt__buf_lit(&line, "\r\n");
-        nrt__session_put(session, nrt__buf_view(&line));
-        nrt__buf_free(&line);
+        char line[40];
+        int len = snprintf(line, sizeof(line), "UNSUB %llu\r\n", (unsigned long long)sub->sid);
+        if (!nrt__session_put(session, (nrt_str){line, (size_t)len}) && session->events.stale) {
+            session->events.stale(
+                session->events.arg); /* better no connection than work that nobody does */
+        }
     }
 }
 

@@ -25,6 +25,67 @@ static bool is_reg_name(nrt_str text) {
     return text.len > 0;
 }
 
+/* dec-octet "." dec-octet "." dec-octet "." dec-octet */
+static bool is_ipv4(nrt_str text) {
+    for (int part = 0; part < 4; part++) {
+        size_t len = 0;
+        uint64_t number = 0;
+        while (len < text.len && text.ptr[len] != '.') {
+            len++;
+        }
+        if (len > 3 || !nrt__str_to_u64((nrt_str){text.ptr, len}, 255, &number) ||
+            (len > 1 && text.ptr[0] == '0') || (part < 3) != (len < text.len)) {
+            return false;
+        }
+        size_t step = part < 3 ? len + 1 : len;
+        text.ptr += step;
+        text.len -= step;
+    }
+    return true;
+}
+
+/* Eight groups of up to four hex digits; "::" once for one or more of zeros; the last two may be an
+ * IPv4 address. */
+static bool is_ipv6(nrt_str text) {
+    int groups = 0;
+    bool gap = false;
+    size_t at = 0;
+    if (text.len >= 2 && text.ptr[0] == ':' && text.ptr[1] == ':') {
+        gap = true;
+        at = 2;
+    }
+    while (at < text.len) {
+        size_t end = at;
+        while (end < text.len && is_hex(text.ptr[end])) {
+            end++;
+        }
+        if (end < text.len && text.ptr[end] == '.') {
+            groups += 2;
+            return is_ipv4((nrt_str){text.ptr + at, text.len - at}) &&
+                   (gap ? groups < 8 : groups == 8);
+        }
+        if (end == at || end - at > 4) {
+            return false;
+        }
+        groups++;
+        at = end;
+        if (at == text.len) {
+            break;
+        }
+        if (text.ptr[at++] != ':' || at == text.len) {
+            return false;
+        }
+        if (text.ptr[at] == ':') {
+            if (gap) {
+                return false;
+            }
+            gap = true;
+            at++;
+        }
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
 /* 1*( unreserved / sub-delims / ":" ) */
 static bool is_future(nrt_str text) {
     for (size_t i = 0; i < text.len; i++) {
@@ -49,13 +110,7 @@ static bool is_ip_literal(nrt_str text) {
         nrt_str rest = {text.ptr + dot + 1, text.len - dot - 2};
         return dot > 2 && text.ptr[dot] == '.' && is_future(rest);
     }
-    for (size_t i = 1; i + 1 < text.len; i++) {
-        char c = text.ptr[i];
-        if (!is_hex(c) && c != ':' && c != '.') {
-            return false;
-        }
-    }
-    return true;
+    return is_ipv6((nrt_str){text.ptr + 1, text.len - 2});
 }
 
 bool nrt__authority_split(nrt_str authority, nrt_str *host, nrt_str *port) {
@@ -167,45 +222,56 @@ static bool has_scheme(nrt_str reference) {
            nrt__lower(scheme.ptr[0]) >= 'a' && nrt__lower(scheme.ptr[0]) <= 'z';
 }
 
+/* RFC 3986 section 5.2.2: where the reference says nothing the base does, and dot segments go. */
+static bool put_resolved(nrt__buf *text, nrt__buf *joined, const nrt__url *from, nrt_str base,
+                         nrt_str reference) {
+    nrt_str rest = reference;
+    nrt_str root = {base.ptr, (size_t)(from->path.ptr - base.ptr)};
+    if (has_scheme(reference) || nrt__str_starts(reference, NRT__STR("//"))) {
+        nrt__url to;
+        nrt__buf whole = {.max = text->max};
+        bool fine = (has_scheme(reference) ||
+                     (nrt__buf_put(&whole, from->scheme) && nrt__buf_lit(&whole, ":"))) &&
+                    nrt__buf_put(&whole, reference);
+        nrt_str view = nrt__buf_view(&whole);
+        fine = fine && nrt__url_parse(view, &to) == 0 &&
+               nrt__buf_add(text, view.ptr, (size_t)(to.path.ptr - view.ptr)) &&
+               put_without_dots(text, to.path) && nrt__buf_put(text, to.query) &&
+               nrt__buf_put(text, to.fragment);
+        nrt__buf_free(&whole);
+        return fine;
+    }
+    nrt_str path = take_until(&rest, "?#");
+    nrt_str query = take_until(&rest, "#");
+    if (path.len == 0) {
+        path = from->path;
+        query = query.len > 0 ? query : from->query;
+    } else if (path.ptr[0] != '/') {
+        nrt_str folder = from->path;
+        while (folder.len > 0 && folder.ptr[folder.len - 1] != '/') {
+            folder.len--;
+        }
+        if (!(folder.len > 0 ? nrt__buf_put(joined, folder) : nrt__buf_lit(joined, "/")) ||
+            !nrt__buf_put(joined, path)) {
+            return false;
+        }
+        path = nrt__buf_view(joined);
+    }
+    return nrt__buf_put(text, root) && put_without_dots(text, path) && nrt__buf_put(text, query) &&
+           nrt__buf_put(text, rest);
+}
+
 int nrt__url_resolve(nrt_str base, nrt_str reference, char *out, size_t size) {
     nrt__url from;
-    if (nrt__url_parse(base, &from) < 0) {
-        return NRT_ERR_URL;
-    }
-    if (reference.len > 0 && !nrt__is_visible(reference)) {
+    nrt__url check;
+    if (nrt__url_parse(base, &from) < 0 || (reference.len > 0 && !nrt__is_visible(reference))) {
         return NRT_ERR_URL;
     }
     nrt__buf text;
     nrt__buf joined;
     nrt__buf_init(&text, size > 0 ? size - 1 : 0);
     nrt__buf_init(&joined, size);
-    bool fine = true;
-    if (has_scheme(reference)) {
-        fine = nrt__buf_put(&text, reference);
-    } else if (nrt__str_starts(reference, NRT__STR("//"))) {
-        fine = nrt__buf_put(&text, from.scheme) && nrt__buf_lit(&text, ":") &&
-               nrt__buf_put(&text, reference);
-    } else {
-        nrt_str rest = reference;
-        nrt_str path = take_until(&rest, "?#");
-        nrt_str query = take_until(&rest, "#");
-        nrt_str authority = {from.scheme.ptr, (size_t)(from.path.ptr - from.scheme.ptr)};
-        if (path.len == 0) {
-            path = from.path;
-            query = query.len > 0 ? query : from.query;
-        } else if (path.ptr[0] != '/') {
-            nrt_str folder = from.path;
-            while (folder.len > 0 && folder.ptr[folder.len - 1] != '/') {
-                folder.len--;
-            }
-            fine = (folder.len > 0 ? nrt__buf_put(&joined, folder) : nrt__buf_lit(&joined, "/")) &&
-                   nrt__buf_put(&joined, path);
-            path = nrt__buf_view(&joined);
-        }
-        fine = fine && nrt__buf_put(&text, authority) && put_without_dots(&text, path) &&
-               nrt__buf_put(&text, query) && nrt__buf_put(&text, rest);
-    }
-    nrt__url check;
+    bool fine = put_resolved(&text, &joined, &from, base, reference);
     nrt_str result = nrt__buf_view(&text);
     int error = fine && nrt__url_parse(result, &check) == 0 ? 0 : NRT_ERR_URL;
     if (error == 0) {

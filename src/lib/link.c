@@ -297,8 +297,6 @@ static void on_ready(void *arg) {
     link->failures = 0;
     link->pause_ms = conn->options.reconnect_min_ms;
     conn->last_error = 0;
-    nrt__servers_learn(&conn->servers, info);
-    nrt__services_ready(conn->services);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "connected to NATS server %s (%s:%u)", info->server_name,
              server_of(link)->host, server_of(link)->port);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
@@ -315,6 +313,7 @@ static void on_denied(nrt_str subject, void *arg) {
 static void on_info(void *arg) {
     nrt__link *link = arg;
     nrt__servers_learn(&link->conn->servers, nrt__session_info(link->session));
+    nrt__services_connected(link->conn->services);
 }
 
 static void on_stale(void *arg) {

@@ -1,6 +1,7 @@
 /* The NATS servers to connect to. */
 #include "lib/servers.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,21 +30,22 @@ static int hex(char c) {
     return nrt__is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A copy with %XX undone; NULL when out of memory or not valid (a NUL is not). */
-static char *decode(nrt_str text) {
+/* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
+ * it in JSON). */
+static int decode(nrt_str text, char **copy) {
     char *out = malloc(text.len + 1);
     size_t len = 0;
     if (!out) {
-        return NULL;
+        return NRT_ERR_MEMORY;
     }
+    *copy = out;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {
             int high = i + 2 < text.len ? hex(text.ptr[i + 1]) : -1;
             int low = i + 2 < text.len ? hex(text.ptr[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0) {
-                free(out);
-                return NULL;
+                return NRT_ERR_URL;
             }
             c = (char)(high << 4 | low);
             i += 2;
@@ -51,20 +53,20 @@ static char *decode(nrt_str text) {
         out[len++] = c;
     }
     out[len] = '\0';
-    return out;
+    json_t *string = json_string(out);
+    json_decref(string);
+    return string ? 0 : NRT_ERR_URL;
 }
 
 static int read_userinfo(nrt__server *server, nrt_str userinfo) {
     const char *colon = memchr(userinfo.ptr, ':', userinfo.len);
     if (!colon) {
-        server->token = decode(userinfo);
-        return server->token ? 0 : NRT_ERR_URL;
+        return decode(userinfo, &server->token);
     }
     nrt_str user = {userinfo.ptr, (size_t)(colon - userinfo.ptr)};
     nrt_str password = {colon + 1, userinfo.len - user.len - 1};
-    server->user = decode(user);
-    server->password = decode(password);
-    return server->user && server->password ? 0 : NRT_ERR_URL;
+    int error = decode(user, &server->user);
+    return error < 0 ? error : decode(password, &server->password);
 }
 
 static int read_authority(nrt__server *server, nrt_str authority) {
@@ -90,9 +92,8 @@ static int read_authority(nrt__server *server, nrt_str authority) {
         host.ptr++;
         host.len -= 2;
     }
-    server->host = decode(host);
     server->port = (uint16_t)number;
-    return server->host ? 0 : NRT_ERR_URL;
+    return decode(host, &server->host);
 }
 
 static int add(nrt__servers *servers, const nrt__server *server) {
@@ -146,11 +147,14 @@ static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t de
 }
 
 int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size) {
-    nrt_str list = nrt_str_from(text);
-    nrt_str one;
     int error = 0;
-    while (error == 0 && nrt__str_next(&list, &one)) {
-        error = read_one(servers, one, detail, detail_size);
+    while (error == 0 && *text) {
+        size_t len = strcspn(text, ",");
+        nrt_str one = nrt__str_trim((nrt_str){text, len});
+        if (one.len > 0) {
+            error = read_one(servers, one, detail, detail_size);
+        }
+        text += len + (text[len] == ',');
     }
     if (error == 0 && servers->count == 0) {
         snprintf(detail, detail_size, "no NATS server is given");

@@ -32,7 +32,8 @@ typedef struct fuzz_h1 {
 extern const nrt__h1_limits fuzz_small_limits;
 
 /* Reads one message; the stream ends with the input. `limits` NULL: the defaults. Checks what the
- * reader promises about its answers on the way. To be freed; a payload's bytes must live so long. */
+ * reader promises about its answers on the way. To be freed; a payload's bytes must live so long.
+ */
 void fuzz_h1_read(fuzz_h1 *out, nrt_str input, unsigned flags, const nrt__h1_limits *limits,
                   fuzz_cut cut);
 void fuzz_h1_free(fuzz_h1 *one);

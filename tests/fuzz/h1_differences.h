@@ -1,5 +1,424 @@
-typedef struct difference { bool (*holds)(const both *both); const char *why; } difference;
-static bool none(const both *both) { (void)both; return false; }
-static const difference only_ours_accepts[] = {{none, ""}};
-static const difference read_otherwise[] = {{none, ""}};
-static const difference only_llhttp_accepts[] = {{none, ""}};
+/* Where our reader and llhttp 8.1.0 (strict mode) differ on purpose. Each entry is a sentence and a
+ * test, written on what llhttp read and on the bytes, that this is the case in this input: a
+ * difference that no test admits is a finding. Part of h1_differential.c. */
+#ifndef NRT__FUZZ_H1_DIFFERENCES_H
+#define NRT__FUZZ_H1_DIFFERENCES_H
+
+typedef struct difference {
+    const char *reason; /* what our reader says of a message that it refuses; NULL: says nothing */
+    bool (*holds)(const both *both);
+    const char *why;
+} difference;
+
+/* ---- what llhttp read ---- */
+
+/* The next name and value from *at on; false at the end. */
+static bool next_pair(const plain *one, size_t *at, nrt_str *name, nrt_str *value) {
+    nrt_str text = nrt__buf_view(&one->fields);
+    nrt_str rest = {text.ptr + *at, text.len - *at};
+    if (!fuzz_line(&rest, name) || !fuzz_line(&rest, value)) {
+        return false;
+    }
+    *at = text.len - rest.len;
+    return true;
+}
+
+static size_t count_named(const both *both, const char *wanted) {
+    nrt_str name;
+    nrt_str value;
+    size_t at = 0;
+    size_t count = 0;
+    while (at < both->theirs->head && next_pair(both->theirs, &at, &name, &value)) {
+        count += nrt__str_same(name, nrt_str_from(wanted));
+    }
+    return count;
+}
+
+static nrt_str value_of(const both *both, const char *wanted) {
+    nrt_str name;
+    nrt_str value;
+    size_t at = 0;
+    while (at < both->theirs->head && next_pair(both->theirs, &at, &name, &value)) {
+        if (nrt__str_same(name, nrt_str_from(wanted))) {
+            return value;
+        }
+    }
+    return (nrt_str){NULL, 0};
+}
+
+static nrt_str target_of(const both *both) {
+    return nrt__buf_view(&both->theirs->target);
+}
+
+static bool has_byte(nrt_str text, char c) {
+    return text.len > 0 && memchr(text.ptr, c, text.len);
+}
+
+/* What llhttp took for the message, byte for byte. */
+static nrt_str message_of(const both *both) {
+    return (nrt_str){both->input.ptr, both->theirs->used};
+}
+
+/* The start line, without the empty lines that llhttp passes over. */
+static nrt_str start_of(const both *both) {
+    nrt_str rest = both->input;
+    nrt_str line = {NULL, 0};
+    while (rest.len > 0 && (rest.ptr[0] == '\r' || rest.ptr[0] == '\n')) {
+        rest.ptr++;
+        rest.len--;
+    }
+    fuzz_line(&rest, &line);
+    return line;
+}
+
+/* ---- tests ---- */
+
+static bool unknown_method(const both *both) {
+    static const char *const known[] = {
+#define NAME(number, name, string) #string,
+        HTTP_METHOD_MAP(NAME)
+#undef NAME
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (nrt__str_equal(both->ours->message.method, nrt_str_from(known[i])) &&
+            strcmp(known[i], "SOURCE") != 0) {
+            return false;
+        }
+    }
+    return both->ours->message.is_request;
+}
+
+static bool is_bodyless(const both *both) {
+    const nrt__message *ours = &both->ours->message;
+    return !ours->is_request && nrt__status_is_bodyless(ours->status) && ours->body.len == 0 &&
+           count_named(both, "content-length") + count_named(both, "transfer-encoding") > 0;
+}
+
+static bool is_connect_with_body(const both *both) {
+    return nrt__str_equal(both->ours->message.method, NRT__STR("CONNECT")) &&
+           nrt__buf_len(&both->theirs->body) == 0;
+}
+
+/* Its head was fine; of its body, all or a part. */
+static bool is_connect_in_body(const both *both) {
+    const nrt__message *ours = &both->ours->message;
+    return nrt__str_equal(ours->method, NRT__STR("CONNECT")) && ours->framing != NRT__FRAMING_NONE;
+}
+
+static bool has_bare_lf(const both *both) {
+    nrt_str message = message_of(both);
+    for (size_t i = 0; i < message.len; i++) {
+        if (message.ptr[i] == '\n' && (i == 0 || message.ptr[i - 1] != '\r')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_bare_cr(const both *both) {
+    nrt_str message = message_of(both);
+    for (size_t i = 0; i < message.len; i++) {
+        if (message.ptr[i] == '\r' && (i + 1 == message.len || message.ptr[i + 1] != '\n')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_leading_space(const both *both) {
+    nrt_str rest = message_of(both);
+    nrt_str line;
+    while (fuzz_line(&rest, &line)) {
+        if (line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_large(const both *both) {
+    return both->input.len > NRT__H1_LIMITS_DEFAULT.extension;
+}
+
+static bool has_many_fields(const both *both) {
+    nrt_str text = nrt__buf_view(&both->theirs->fields);
+    nrt_str line;
+    size_t lines = 0;
+    while (fuzz_line(&text, &line)) {
+        lines++;
+    }
+    return lines > 2 * NRT__H1_LIMITS_DEFAULT.fields;
+}
+
+static bool is_other_version(const both *both) {
+    const llhttp_t *parser = &both->theirs->parser;
+    nrt_str start = start_of(both);
+    size_t word = start.len; /* where the last one begins */
+    while (word > 0 && start.ptr[word - 1] != ' ') {
+        word--;
+    }
+    nrt_str version = {start.ptr + word, start.len - word};
+    bool http = parser->type == HTTP_RESPONSE || nrt__str_starts(version, NRT__STR("HTTP/"));
+    return !http || parser->http_major != 1 || parser->http_minor > 1;
+}
+
+/* Other than three words with single spaces between them: without a version it is HTTP/0.9. */
+static bool has_other_words(const both *both) {
+    nrt_str rest = start_of(both);
+    size_t words = 0;
+    bool empty = false;
+    while (rest.ptr) {
+        empty = fuzz_before(rest, ' ', &rest).len == 0 || empty;
+        words++;
+    }
+    return words != 3 || empty;
+}
+
+static bool begins_with_empty_lines(const both *both) {
+    nrt_str input = both->input;
+    return input.len > 0 && (input.ptr[0] == '\r' || input.ptr[0] == '\n') &&
+           (both->theirs->parser.type == HTTP_RESPONSE ||
+            (input.len > 2 && (input.ptr[2] == '\r' || input.ptr[2] == '\n')));
+}
+
+static bool target_has_fragment(const both *both) {
+    return has_byte(target_of(both), '#');
+}
+
+static bool target_is_encoded_badly(const both *both) {
+    return !nrt__is_visible(target_of(both));
+}
+
+static bool is_connect(const both *both) {
+    return both->theirs->parser.method == HTTP_CONNECT;
+}
+
+static bool target_is_no_path(const both *both) {
+    nrt_str target = target_of(both);
+    return target.len > 0 && target.ptr[0] != '/' && !target_has_fragment(both);
+}
+
+static bool status_is_odd(const both *both) {
+    nrt_str start = start_of(both);
+    int status = both->theirs->parser.status_code;
+    return status < 100 || status > 599 || start.len < 12 || !nrt__is_digit(start.ptr[9]) ||
+           !nrt__is_digit(start.ptr[10]) || !nrt__is_digit(start.ptr[11]) ||
+           (start.len > 12 && start.ptr[12] != ' ' && start.ptr[12] != '\r');
+}
+
+static bool reason_has_control(const both *both) {
+    nrt_str start = start_of(both);
+    for (size_t i = 0; i + 1 < start.len; i++) {
+        unsigned char c = (unsigned char)start.ptr[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool name_is_no_token(const both *both) {
+    nrt_str name;
+    nrt_str value;
+    size_t at = 0;
+    while (next_pair(both->theirs, &at, &name, &value)) {
+        if (!nrt__is_token(name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool value_has_control(const both *both) {
+    nrt_str name;
+    nrt_str value;
+    size_t at = 0;
+    while (next_pair(both->theirs, &at, &name, &value)) {
+        if (!nrt__is_field_value(nrt__str_trim(value))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool single_is_repeated(const both *both) {
+    return count_named(both, "host") > 1 || count_named(both, "authorization") > 1;
+}
+
+static bool has_both_framings(const both *both) {
+    return count_named(both, "transfer-encoding") > 0 && count_named(both, "content-length") > 0;
+}
+
+static bool coding_is_repeated(const both *both) {
+    return count_named(both, "transfer-encoding") > 1;
+}
+
+static bool is_old_and_coded(const both *both) {
+    return count_named(both, "transfer-encoding") > 0 && both->theirs->parser.http_minor == 0;
+}
+
+static bool coding_is_other(const both *both) {
+    nrt_str coding = value_of(both, "transfer-encoding");
+    return coding.ptr && !nrt__str_same(coding, NRT__STR("chunked"));
+}
+
+static bool coding_without_body(const both *both) {
+    int status = both->theirs->parser.status_code;
+    return count_named(both, "transfer-encoding") > 0 && (status < 200 || status == 204);
+}
+
+static bool length_is_huge(const both *both) {
+    return both->theirs->parser.content_length > INT64_MAX || both->theirs->to_head;
+}
+
+static bool host_is_missing(const both *both) {
+    return count_named(both, "host") == 0;
+}
+
+/* Looked at once more, more coarsely: brackets hold an address, the rest is a name and a port. */
+static bool host_is_no_authority(const both *both) {
+    nrt_str host = value_of(both, "host");
+    nrt_str end;
+    nrt_str name = fuzz_before(host, ':', &end);
+    bool bad = host.len == 0 || (host.ptr[0] != '[' && name.len == 0);
+    for (size_t i = 0; i < end.len && host.ptr[0] != '['; i++) {
+        bad = bad || !nrt__is_digit(end.ptr[i]);
+    }
+    uint64_t port = 1;
+    bad = bad ||
+          (end.len > 0 && host.ptr[0] != '[' && (!nrt__str_to_u64(end, 65535, &port) || port == 0));
+    for (size_t i = 0; i < host.len; i++) {
+        unsigned char c = (unsigned char)host.ptr[i];
+        bad = bad || c <= 0x20 || c >= 0x7f || strchr("\"#/<>?@\\^`{|}%", c);
+    }
+    return bad || host.ptr[0] == '[' || has_byte(host, '[') || has_byte(host, ']');
+}
+
+static bool connection_is_no_list(const both *both) {
+    nrt_str name;
+    nrt_str value;
+    size_t at = 0;
+    while (at < both->theirs->head && next_pair(both->theirs, &at, &name, &value)) {
+        nrt_str rest = value;
+        while (nrt__str_same(name, NRT__STR("connection")) && rest.ptr) {
+            nrt_str one = nrt__str_trim(fuzz_before(rest, ',', &rest));
+            if (one.len > 0 && !nrt__is_token(one)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool has_trailers(const both *both) {
+    return nrt__buf_len(&both->theirs->fields) > both->theirs->head;
+}
+
+/* ---- the tables ---- */
+
+static const difference only_ours_accepts[] = {
+    {NULL, unknown_method,
+     "A method is any token (RFC 9110 section 9.1). llhttp has a list, and on it are methods of "
+     "RTSP and ICE, which it refuses in HTTP."},
+    {NULL, is_bodyless,
+     "1xx, 204 and 304 have no body whatever their fields say (RFC 9112 section 6.3, rule 1). "
+     "llhttp waits for the content that Content-Length or a coding announces."},
+};
+
+static const difference read_otherwise[] = {
+    {NULL, is_bodyless,
+     "As above: llhttp takes what follows a 1xx, 204 or 304 for its body, if it has a length or a "
+     "coding."},
+    {NULL, is_connect_with_body,
+     "llhttp ends CONNECT with its head, since a tunnel may follow. We open no tunnel: CONNECT is "
+     "read like any other method, to be refused whole."},
+};
+
+static const difference only_llhttp_accepts[] = {
+    {NULL, is_connect_in_body,
+     "As above: what llhttp does not look at may be cut short or broken."},
+    {"the transfer coding does not delimit the message", is_connect, "As above."},
+    /* lines */
+    {"a line ends in LF without CR", has_bare_lf,
+     "RFC 9112 section 2.2 lets a recipient take a bare LF for the end of a line. Not all do, so "
+     "two of them may disagree on where a field or a message ends."},
+    {"a CR stands inside a line", has_bare_cr,
+     "A bare CR is invalid or to be replaced (RFC 9112 section 2.2)."},
+    {"a line begins with white space", has_leading_space,
+     "obs-fold, and white space between the start line and the first field: to be refused (RFC "
+     "9112 sections 2.2 and 5.2)."},
+    {"the request line is not METHOD TARGET VERSION", has_other_words,
+     "llhttp reads HTTP/0.9 without a version, and several spaces as one. RFC 9112 section 3: "
+     "single spaces; lenient parsing of them is where smuggling begins."},
+    {"the request line is not METHOD TARGET VERSION", begins_with_empty_lines,
+     "One empty line before a request line is passed over (RFC 9112 section 2.2), as CRLF, and "
+     "not before a response. llhttp passes over any number, and single CR and LF."},
+    {"the status line is not VERSION STATUS REASON", begins_with_empty_lines, "As above."},
+    {"the HTTP version is not valid", begins_with_empty_lines, "As above."},
+    {"the HTTP version is not valid", has_other_words, "As above."},
+    {"the target holds a character that must be encoded", has_other_words, "As above."},
+    /* limits */
+    {"chunk extensions are too long", is_large, "A limit of ours."},
+    {"the target is too long", is_large, "A limit of ours."},
+    {"the request line is too long", is_large, "A limit of ours."},
+    {"the head is too large", is_large, "A limit of ours."},
+    {"the trailer section is too large", is_large, "A limit of ours."},
+    {"too many fields", has_many_fields, "A limit of ours."},
+    /* start lines */
+    {"the HTTP version is not valid", is_other_version,
+     "llhttp takes HTTP/0.9 and the versions of RTSP and ICE; of HTTP/0.9 we know no field (RFC "
+     "9112 section 2.3)."},
+    {"only HTTP/1.1 and HTTP/1.0 are understood", is_other_version,
+     "llhttp takes HTTP/2.0 in a start line. There is none."},
+    {"the target holds a character that must be encoded", target_is_encoded_badly,
+     "A target is visible ASCII (RFC 9112 section 3.2, RFC 3986 section 2)."},
+    {"the target holds a fragment", target_has_fragment,
+     "A target has none (RFC 9110 section 7.1): part of it would be lost on the way."},
+    {"the target of CONNECT is not host:port", is_connect,
+     "authority-form (RFC 9112 section 3.2.3); llhttp takes less and more."},
+    {"the target * is for OPTIONS only", target_is_no_path, "RFC 9112 section 3.2.4."},
+    {"the target is neither a path nor an http: URL", target_is_no_path,
+     "RFC 9112 section 3.2: absolute-form of other schemes, with user information or with a host "
+     "that is none; llhttp looks at no more than which characters may stand there."},
+    {"the status line is not VERSION STATUS REASON", status_is_odd,
+     "RFC 9112 section 4: three digits and a space. llhttp takes fewer digits."},
+    {"the status is not three digits", status_is_odd, "As above."},
+    {"the status is not between 100 and 599", status_is_odd, "RFC 9110 section 15."},
+    {"the reason phrase is not valid", status_is_odd, "RFC 9112 section 4: a space before it."},
+    {"the reason phrase is not valid", reason_has_control,
+     "Control characters have no place in it (RFC 9112 section 4)."},
+    /* fields */
+    {"a field name is not a token", name_is_no_token,
+     "RFC 9110 section 5.1. llhttp takes an empty name."},
+    {"a field value holds a control character", value_has_control,
+     "RFC 9110 section 5.5: CTLs are invalid, and a NUL or a lone CR is dangerous."},
+    {"a field that must be single is repeated", single_is_repeated,
+     "A second Host must be refused (RFC 9112 section 3.2); a second Authorization makes two "
+     "recipients see two different users."},
+    {"Host is missing", host_is_missing, "RFC 9112 section 3.2."},
+    {"Host is not valid", host_is_no_authority,
+     "RFC 9112 section 3.2: uri-host [ \":\" port ]. llhttp does not look at it."},
+    {"Connection is not a short list of names", connection_is_no_list,
+     "RFC 9110 section 7.6.1: tokens. What nobody can name, nobody would remove."},
+    /* framing */
+    {"both Transfer-Encoding and Content-Length", has_both_framings,
+     "RFC 9112 section 6.1 lets a server refuse it, for it is how requests are smuggled. llhttp "
+     "takes it where the coding is empty or another than chunked."},
+    {"more than one Transfer-Encoding", coding_is_repeated,
+     "\"chunked\" once and last is all we take (RFC 9112 section 6.1)."},
+    {"Transfer-Encoding in HTTP/1.0", is_old_and_coded,
+     "Its framing is to be treated as faulty (RFC 9112 section 6.1)."},
+    {"a transfer coding but chunked", coding_is_other, "RFC 9112 section 6.1: 501."},
+    {"a transfer coding other than chunked", coding_is_other,
+     "A response in a coding we cannot undo cannot be handed on; llhttp reads it to its end."},
+    {"Transfer-Encoding where no body can be", coding_without_body,
+     "A server must not send it with 1xx and 204 (RFC 9112 section 6.1)."},
+    {"Content-Length is not a number", length_is_huge,
+     "llhttp takes more than 2^63 - 1, and does not look where nothing follows."},
+    /* trailers */
+    {"a trailer field is not valid", has_trailers, "As in the head."},
+    {"a trailer field that must not be one", has_trailers,
+     "Framing, routing and authentication have no place there (RFC 9110 section 6.5.1)."},
+};
+
+#endif

@@ -1,6 +1,7 @@
-/* Our reader against llhttp as it comes, strict mode, fed with the same bytes: a message ends at the
- * same byte and has the same fields and body in both, or one of the differences below explains why
- * not. An input that begins with "HTTP/" is a response, to GET and to HEAD; all else is a request. */
+/* Our reader against llhttp as it comes, strict mode, fed with the same bytes: a message ends at
+ * the same byte and has the same fields and body in both, or one of the differences below explains
+ * why not. An input that begins with "HTTP/" is a response, to GET and to HEAD; all else is a
+ * request. */
 #include <stdio.h>
 
 #include "core/url.h"
@@ -48,7 +49,8 @@ static int on_text_end(llhttp_t *parser) {
 static int on_value_end(llhttp_t *parser) {
     plain *one = parser->data;
     nrt__buf *text = &one->fields;
-    while (text->end > 0 && (text->bytes[text->end - 1] == ' ' || text->bytes[text->end - 1] == '\t')) {
+    while (text->end > 0 &&
+           (text->bytes[text->end - 1] == ' ' || text->bytes[text->end - 1] == '\t')) {
         text->end--; /* OWS behind a value is not part of it, but llhttp gives it */
     }
     return on_text_end(parser);
@@ -114,14 +116,16 @@ static void say(const both *both) {
     const plain *theirs = both->theirs;
     const fuzz_h1 *ours = both->ours;
     const char *reason = llhttp_get_error_reason(&theirs->parser);
-    fprintf(stderr, "ours: verdict %d, used %zu, \"%s\"; llhttp: complete %d, used %zu, %s \"%s\"\n",
+    fprintf(stderr,
+            "ours: verdict %d, used %zu, \"%s\"; llhttp: complete %d, used %zu, %s \"%s\"\n",
             (int)ours->verdict, ours->used, ours->reader.reason, theirs->complete, theirs->used,
             llhttp_errno_name(theirs->code), reason ? reason : "");
 }
 
 static bool explained(const both *both, const difference *table, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (table[i].holds(both)) {
+        const char *reason = table[i].reason;
+        if ((!reason || strcmp(reason, both->ours->reader.reason) == 0) && table[i].holds(both)) {
             return true;
         }
     }

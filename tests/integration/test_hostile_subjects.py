@@ -22,7 +22,8 @@ def nats(world):
 
 @pytest.fixture
 def spy(world, nats):
-    return Spy(world, nats)
+    """Answers what is asked of services that are not there."""
+    return Spy(world, nats, answer=True)
 
 
 def raw(url, *parts):
@@ -71,11 +72,13 @@ def test_no_strange_host_becomes_a_subject(world, nats, spy, where):
     gateway = world.gateway(nats, "--proxy")
     connections = Connections(nats)
     for host in HOSTS:
+        if where != "Host" and set(host) & set(b"/?"):
+            continue  # there it ends the authority, and a.nats is a good name
         target = b"/" if where == "Host" else b"http://" + host + b"/"
         field = b"good.example" if where == "absolute-form" else host
         answer = raw(gateway.url, b"GET ", target, b" HTTP/1.1\r\nHost: ", field, b"\r\n\r\n")
         assert answer is None or 400 <= answer.status < 500, (host, answer)
-    assert [message.subject for message in settled(gateway, spy)] == []
+    assert settled(gateway, spy) == []
     connections.unharmed()
 
 
@@ -86,7 +89,7 @@ def test_no_strange_host_becomes_a_subject(world, nats, spy, where):
 ])
 def test_what_looks_dangerous_and_is_a_name_stays_behind_the_prefix(world, nats, spy, host, token):
     gateway = world.gateway(nats, "--proxy")
-    assert_problem(raw(gateway.url, request_bytes("GET", "/", host)), 503, "no-service")
+    assert raw(gateway.url, request_bytes("GET", "/", host)).status == 200
     assert [message.subject for message in settled(gateway, spy)] == [
         f"nrt.requests.{token}.nats.get"]
 
@@ -108,12 +111,11 @@ def test_a_method_is_one_literal_token_or_is_refused(world, nats, spy):
         with Client(gateway.url) as client:
             client.send(method, b" / HTTP/1.1\r\nHost: x\r\n\r\n")
             answer = client.answer()
-        seen = [message.subject for message in spy.new() if message.status is None]
+        seen = spy.subjects()
         if token is None:
             assert answer.status in (400, 414, 431, 501) and seen == [], (method, answer, seen)
         else:
-            assert_problem(answer, 503, "no-service")
-            assert seen == [f"nrt.requests.weather.nats.{token}"]
+            assert answer.status == 200 and seen == [f"nrt.requests.weather.nats.{token}"]
     connections.unharmed()
 
 
@@ -140,7 +142,7 @@ def test_the_longest_names_stay_far_below_the_limit_of_a_control_line(world, nat
     connections = Connections(nats)
     with Client(gateway.url) as client:
         answer = client.request("M" * 32, "/" + "t" * 8000, host=host)
-    assert_problem(answer, 503, "no-service")
+    assert answer.status == 200
     message = spy.new()[0]
     assert message.subject == f"{prefix}.requests.{host}.{'m' * 32}"
     assert len(message.subject) + len(message.reply) < 1000
@@ -158,7 +160,8 @@ def sidecar(world, nats):
 
 
 def test_the_authority_of_an_absolute_target_decides_and_host_is_made_from_it(
-        world, nats, spy, sidecar):
+        world, nats, sidecar):
+    spy = Spy(world, nats)
     gateway = world.gateway(nats, "--proxy")
     answer = raw(gateway.url, b"GET http://weather.nats/x?y HTTP/1.1\r\nHost: other.nats\r\n\r\n")
     assert answer.status == 200

@@ -42,7 +42,7 @@ static void on_ready(void *arg) {
     engine *e = arg;
     append(e->events, sizeof(e->events), "ready\n");
     if (e->services) {
-        nrt__services_ready(e->services);
+        nrt__services_connected(e->services);
     }
     if (e->client) {
         nrt__client_ready(e->client);

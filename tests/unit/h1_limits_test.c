@@ -164,7 +164,7 @@ static void a_target_has_so_many_bytes(void **state) {
     assert_limits(&limits, REQUEST, NRT_ERR_TARGET_TOO_LONG);
 }
 
-static void chunk_extensions_have_so_many_bytes_in_all(void **state) {
+static void chunk_extensions_have_so_many_bytes(void **state) {
     (void)state;
     const nrt__h1_limits limits = {200, 10, 50, 20};
     static const char start[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -175,14 +175,12 @@ static void chunk_extensions_have_so_many_bytes_in_all(void **state) {
         put("\r\nx\r\n0\r\n\r\n");
         assert_limits(&limits, REQUEST, size == 20 ? NRT__H1_END : NRT_ERR_BAD_REQUEST);
     }
-    for (int chunks = 10; chunks <= 11; chunks++) {
-        put(start);
-        for (int i = 0; i < chunks; i++) {
-            put("1;a=b\r\nx\r\n");
-        }
-        put("0\r\n\r\n");
-        assert_limits(&limits, REQUEST, chunks == 10 ? NRT__H1_END : NRT_ERR_BAD_REQUEST);
+    put(start); /* each chunk has its own */
+    for (int i = 0; i < 100; i++) {
+        put("1;a=b\r\nx\r\n");
     }
+    put("0\r\n\r\n");
+    assert_limits(&limits, REQUEST, NRT__H1_END);
 }
 
 /* What has no name and no value is bytes too. */
@@ -239,7 +237,7 @@ int main(void) {
         TEST(a_head_has_so_many_bytes),         TEST(an_empty_line_in_front_is_no_part_of_the_head),
         TEST(a_body_does_not_count_as_head),    TEST(a_head_without_end_is_given_up),
         TEST(a_head_has_so_many_fields),        TEST(trailers_have_limits_of_their_own),
-        TEST(a_target_has_so_many_bytes),       TEST(chunk_extensions_have_so_many_bytes_in_all),
+        TEST(a_target_has_so_many_bytes),       TEST(chunk_extensions_have_so_many_bytes),
         TEST(chunk_size_lines_are_not_endless), TEST(zeros_before_a_chunk_size_are_not_endless),
         TEST(white_space_in_trailers_counts),   TEST(a_connection_nominates_so_many_fields),
     };

@@ -68,7 +68,7 @@ static void the_server_speaks_first(void **state) {
     assert_string_equal(engine_take(e), "");
     assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
     assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_WAIT_PONG);
-    assert_string_equal(engine_events(e), "output\n");
+    assert_string_equal(engine_events(e), "info\noutput\n");
     const char *sent = engine_take(e);
     assert_int_equal(strncmp(sent, "CONNECT {", 9), 0);
     assert_non_null(strstr(sent, "\"name\":\"test\""));

@@ -182,11 +182,15 @@ class Gate:
         self._event.set()
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024  # its own, 5, drops connections under load, for seconds
+
+
 class PythonServer:
     """Python's threaded http.server with keep-alive: an ordinary server that nobody scripted."""
 
     def __init__(self, handler=None):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler or Echo)
+        self.server = Server(("127.0.0.1", 0), handler or Echo)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 

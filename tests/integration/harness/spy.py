@@ -1,21 +1,32 @@
 """What an attacker's tests watch: every message that is published, and every connection that a
 nats-server has."""
 
-class Spy:
-    """A subscriber on `>`: sees whatever anybody publishes."""
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nspy"
 
-    def __init__(self, world, server):
+
+class Spy:
+    """A subscriber on `>`: sees whatever anybody publishes. To nats-server it is a responder for
+    every request: where there is no service, `answer` makes it answer as one."""
+
+    def __init__(self, world, server, answer=False):
+        self.answer = answer
         self.peer = world.peer(server, name="spy")
-        self.sub = self.peer.subscribe(">")
+        self.messages = []
+        self.sub = self.peer.subscribe(">", handler=self._see)
+
+    def _see(self, message):
+        if message.payload == ANSWER:
+            return
+        self.messages.append(message)
+        if self.answer and message.reply and ".requests." in message.subject:
+            self.peer.publish(message.reply, ANSWER)
 
     def new(self):
         """The messages since it was asked last. Who wants to be sure that a program has nothing on
         its way any more lets it do a good exchange first: messages of one connection keep their
         order."""
         self.peer.flush()
-        seen = []
-        while not self.sub.none_waiting():
-            seen.append(self.sub.next())
+        seen, self.messages = self.messages, []
         return seen
 
     def subjects(self):
