@@ -149,6 +149,10 @@ void nrt__origin_again(nrt__origin *origin, nrt_exchange *exchange) {
 void nrt__origin_handle(nrt_exchange *exchange, void *arg) {
     nrt__origin *origin = arg;
     nrt_exchange_defer(exchange);
+    if (origin->base[0] && nrt__path_has_dots(nrt_request_target(nrt_exchange_request(exchange)))) {
+        nrt__origin_fail(exchange, NRT_ERR_BAD_REQUEST, "the path holds . or .. segments");
+        return;
+    }
     if (origin->idle && !origin->waits) {
         nrt__origin_use(origin->idle, exchange);
         return;

@@ -294,7 +294,7 @@ static const nrt__stream_events stream_events = {
 
 /* ---- using it ---- */
 
-/* A kept connection that the origin has closed, or written to, shows it now. */
+/* A connection that the origin has closed, or written to before it was asked, shows it now. */
 static bool is_fresh(nrt__origin_conn *conn) {
     char byte;
     ssize_t got = recv(conn->stream.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -306,7 +306,7 @@ void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
     nrt__message *request = &exchange->request.message;
     nrt__buf *out = &conn->stream.out;
     nrt_str parts[2];
-    bool stale = conn->used_before && !is_fresh(conn);
+    bool stale = !is_fresh(conn);
     leave_idle(conn);
     if (stale) {
         conn->state = NRT__ORIGIN_SENDING;
@@ -315,14 +315,18 @@ void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
         return;
     }
     nrt_str target = request->target;
-    if (origin->base[0]) {
+    if (origin->base[0] && target.ptr[0] == '/') {
         size_t len = strlen(origin->base);
         char *joined = nrt__arena_get(&request->arena, len + target.len + 1);
-        if (joined) {
-            memcpy(joined, origin->base, len);
-            memcpy(joined + len, target.ptr, target.len);
-            request->target = (nrt_str){joined, len + target.len};
+        if (!joined) {
+            conn->exchange = exchange;
+            conn->state = NRT__ORIGIN_SENDING;
+            refuse_response(conn, NRT_ERR_MEMORY, nrt_error_text(NRT_ERR_MEMORY));
+            return;
         }
+        memcpy(joined, origin->base, len);
+        memcpy(joined + len, target.ptr, target.len);
+        request->target = (nrt_str){joined, len + target.len};
     }
     conn->exchange = exchange;
     conn->state = NRT__ORIGIN_SENDING;

@@ -141,3 +141,87 @@ int nrt__h1_check_head(nrt__h1_reader *reader) {
     read_keep_alive(reader->message);
     return error;
 }
+
+/* A quoted-string (RFC 9110 section 5.6.4) at the start of `text`; its length, 0 if there is none.
+ */
+static size_t quoted_len(nrt_str text) {
+    if (text.len < 2 || text.ptr[0] != '"') {
+        return 0;
+    }
+    for (size_t i = 1; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"') {
+            return i + 1;
+        }
+        if (c == '\\' && i + 1 < text.len) {
+            c = (unsigned char)text.ptr[++i];
+        }
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static size_t token_len(nrt_str text) {
+    size_t len = 0;
+    while (len < text.len && nrt__is_token((nrt_str){text.ptr + len, 1})) {
+        len++;
+    }
+    return len;
+}
+
+static nrt_str behind(nrt_str text, size_t len) {
+    return (nrt_str){text.ptr + len, text.len - len};
+}
+
+/* *( ";" token [ "=" ( token / quoted-string ) ] ), without the white space that RFC 9112 calls
+ * bad. */
+static bool are_extensions(nrt_str text) {
+    while (text.len > 0) {
+        if (text.ptr[0] != ';') {
+            return false;
+        }
+        text = behind(text, 1);
+        size_t name = token_len(text);
+        if (name == 0) {
+            return false;
+        }
+        text = behind(text, name);
+        if (text.len > 0 && text.ptr[0] == '=') {
+            text = behind(text, 1);
+            size_t value = token_len(text);
+            value = value > 0 ? value : quoted_len(text);
+            if (value == 0) {
+                return false;
+            }
+            text = behind(text, value);
+        }
+    }
+    return true;
+}
+
+int nrt__h1_check_chunk_line(nrt__h1_reader *reader, nrt_str line) {
+    size_t digits = 0;
+    uint64_t size = 0;
+    if (line.ptr[line.len] != '\r') {
+        return nrt__h1_malformed(reader, "a chunk-size line does not end in CRLF");
+    }
+    for (; digits < line.len && line.ptr[digits] != ';'; digits++) {
+        char c = nrt__lower(line.ptr[digits]);
+        bool letter = c >= 'a' && c <= 'f';
+        if ((!nrt__is_digit(c) && !letter) || digits == 16) {
+            return nrt__h1_malformed(reader, "a chunk size is not 1 to 16 hex digits");
+        }
+        size = size << 4 | (uint64_t)(letter ? c - 'a' + 10 : c - '0');
+    }
+    if (digits == 0 || size > INT64_MAX) {
+        return nrt__h1_malformed(reader, "a chunk size is not a number within limits");
+    }
+    if (line.len - digits > reader->limits.extension) {
+        return nrt__h1_malformed(reader, "chunk extensions are too long");
+    }
+    return are_extensions(behind(line, digits))
+               ? 0
+               : nrt__h1_malformed(reader, "a chunk extension is not valid");
+}

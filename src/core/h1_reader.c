@@ -8,7 +8,7 @@
 enum {
     HEAD_KEEP = 4096,
     START_ROOM = 512, /* of a request line beside its target */
-    CHUNK_ROOM = 64, /* of a chunk-size line beside its extensions; what callbacks do not count */
+    CHUNK_ROOM = 18,  /* of a chunk-size line beside its extensions: 16 digits, CRLF */
 };
 
 int nrt__h1_fail(nrt__h1_reader *reader, int error, const char *reason) {
@@ -84,26 +84,17 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
     return HPE_PAUSED;
 }
 
-static int on_extension(llhttp_t *parser, const char *at, size_t len) {
-    nrt__h1_reader *reader = reader_of(parser);
-    (void)at;
-    reader->extension += len;
-    if (reader->extension > reader->limits.extension) {
-        nrt__h1_malformed(reader, "chunk extensions are too long");
-        return -1;
-    }
-    return 0;
+/* Behind each chunk stands the next one's size line, behind the last one, which has no data, the
+ * trailer section: those are collected and checked before llhttp sees them, as the head is. */
+static int on_chunk_size(llhttp_t *parser) {
+    reader_of(parser)->last_chunk = parser->content_length == 0;
+    return HPE_PAUSED;
 }
 
-/* The last chunk has no data: behind it stands the trailer section, which is collected first, as
- * the head is. */
-static int on_chunk(llhttp_t *parser) {
-    reader_of(parser)->extension = 0;
-    if (parser->content_length > 0) {
-        return 0;
-    }
-    reader_of(parser)->last_chunk = true;
-    return HPE_PAUSED;
+static int on_chunk_end(llhttp_t *parser) {
+    nrt__h1_reader *reader = reader_of(parser);
+    reader->chunk_ended = !reader->last_chunk;
+    return reader->chunk_ended ? HPE_PAUSED : 0;
 }
 
 static int on_message_end(llhttp_t *parser) {
@@ -117,9 +108,8 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_field_end,
     .on_headers_complete = on_head_end,
     .on_body = on_body,
-    .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension,
-    .on_chunk_header = on_chunk,
+    .on_chunk_header = on_chunk_size,
+    .on_chunk_complete = on_chunk_end,
     .on_message_complete = on_message_end,
 };
 
@@ -140,8 +130,7 @@ void nrt__h1_reader_free(nrt__h1_reader *reader) {
 void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags) {
     nrt__buf_shrink(&reader->head, HEAD_KEEP);
     nrt__buf_shrink(&reader->tail, 0);
-    reader->skipped = reader->last_chunk = false;
-    reader->line_bytes = reader->extension = 0;
+    reader->skipped = reader->last_chunk = reader->chunk_ended = false;
     nrt__message_reset(message);
     message->is_request = flags & NRT__H1_REQUEST;
     reader->message = message;
@@ -225,7 +214,9 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
     if (error < 0) {
         return error;
     }
-    reader->state = NRT__H1_IN_BODY;
+    reader->state = message->framing == NRT__FRAMING_CHUNKED && !reader->complete
+                        ? NRT__H1_IN_CHUNK_LINE
+                        : NRT__H1_IN_BODY;
     return NRT__H1_HEAD;
 }
 
@@ -417,67 +408,94 @@ static int finish(nrt__h1_reader *reader) {
     return NRT__H1_END;
 }
 
-/* Between two pieces of content stands a chunk-size line: with its extensions, and zeros in front,
- * it has an end too. */
-static int count_line_bytes(nrt__h1_reader *reader, size_t step) {
-    if (reader->message->framing != NRT__FRAMING_CHUNKED) {
-        return 0;
+/* A chunk-size line is complete, CRLF included. */
+static int read_chunk_line(nrt__h1_reader *reader, const char *line, size_t len) {
+    size_t fed;
+    if (len < 2) {
+        return nrt__h1_malformed(reader, "a chunk-size line does not end in CRLF");
     }
-    reader->line_bytes += step - reader->span.len;
-    if (reader->line_bytes > 2 * reader->limits.extension + CHUNK_ROOM) {
-        return nrt__h1_malformed(reader, "chunk extensions are too long");
+    int error = nrt__h1_check_chunk_line(reader, (nrt_str){line, len - 2});
+    if (error == 0) {
+        error = feed(reader, line, len, &fed);
     }
-    if (reader->span.len > 0) {
-        reader->line_bytes = 0;
+    if (error < 0) {
+        return error;
     }
-    return 0;
+    reader->state = reader->last_chunk ? NRT__H1_IN_TRAILERS : NRT__H1_IN_BODY;
+    nrt__buf_clear(&reader->tail);
+    reader->scanned = 0;
+    return NRT__H1_MORE;
 }
 
-int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used,
-                 nrt_str *body) {
-    *used = 0;
-    switch ((nrt__h1_state)reader->state) {
-    case NRT__H1_IN_HEAD:
-        return len == 0 ? NRT__H1_MORE : collect_head(reader, bytes, len, used);
-    case NRT__H1_IN_BODY:
-        break;
-    case NRT__H1_IN_TRAILERS:
-        return len == 0 ? NRT__H1_MORE : collect_trailers(reader, bytes, len, used);
-    case NRT__H1_DONE:
-        return NRT__H1_END;
-    case NRT__H1_FAILED:
-        return reader->error;
+/* Takes bytes up to the end of the chunk-size line. MORE where that is complete too: the state
+ * tells. */
+static int collect_chunk_line(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
+    const char *lf = memchr(bytes, '\n', len);
+    size_t take = lf ? (size_t)(lf - bytes) + 1 : len;
+    size_t held = nrt__buf_len(&reader->tail);
+    if (held + take > reader->limits.extension + CHUNK_ROOM) {
+        return nrt__h1_malformed(reader, "a chunk-size line is too long");
+    }
+    *used += take;
+    if (lf && held == 0) {
+        return read_chunk_line(reader, bytes, take);
+    }
+    if (!nrt__buf_add(&reader->tail, bytes, take)) {
+        return nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
+    }
+    return lf ? read_chunk_line(reader, reader->tail.bytes, held + take) : NRT__H1_MORE;
+}
+
+/* Feeds content. MORE where a chunk has ended, too: the state tells. */
+static int read_content(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used,
+                        nrt_str *body) {
+    size_t step = 0;
+    reader->span.len = 0;
+    int error = feed(reader, bytes, len, &step);
+    *used += step;
+    if (error < 0) {
+        return error;
+    }
+    if (reader->span.len > 0) {
+        *body = reader->span;
+        return NRT__H1_BODY;
     }
     if (reader->complete) {
         return finish(reader);
     }
+    if (reader->chunk_ended) {
+        reader->chunk_ended = false;
+        reader->state = NRT__H1_IN_CHUNK_LINE;
+    }
+    return NRT__H1_MORE;
+}
+
+int nrt__h1_read(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used,
+                 nrt_str *body) {
+    int event = NRT__H1_MORE;
+    *used = 0;
     /* With no bytes left llhttp may still have the end of the message to tell. */
     do {
-        size_t step = 0;
-        reader->span.len = 0;
-        int error = feed(reader, bytes + *used, len - *used, &step);
-        *used += step;
-        if (error == 0) {
-            error = count_line_bytes(reader, step);
+        const char *at = bytes + *used;
+        size_t left = len - *used;
+        switch ((nrt__h1_state)reader->state) {
+        case NRT__H1_IN_HEAD:
+            return left == 0 ? NRT__H1_MORE : collect_head(reader, at, left, used);
+        case NRT__H1_IN_BODY:
+            event = reader->complete ? finish(reader) : read_content(reader, at, left, used, body);
+            break;
+        case NRT__H1_IN_CHUNK_LINE:
+            event = left == 0 ? NRT__H1_MORE : collect_chunk_line(reader, at, left, used);
+            break;
+        case NRT__H1_IN_TRAILERS:
+            return left == 0 ? NRT__H1_MORE : collect_trailers(reader, at, left, used);
+        case NRT__H1_DONE:
+            return NRT__H1_END;
+        case NRT__H1_FAILED:
+            return reader->error;
         }
-        if (error < 0) {
-            return error;
-        }
-        if (reader->span.len > 0) {
-            *body = reader->span;
-            return NRT__H1_BODY;
-        }
-        if (reader->complete) {
-            return finish(reader);
-        }
-        if (reader->last_chunk) {
-            reader->state = NRT__H1_IN_TRAILERS;
-            reader->scanned = 0;
-            return *used < len ? collect_trailers(reader, bytes + *used, len - *used, used)
-                               : NRT__H1_MORE;
-        }
-    } while (*used < len);
-    return NRT__H1_MORE;
+    } while (event == NRT__H1_MORE && *used < len);
+    return event;
 }
 
 int nrt__h1_read_end(nrt__h1_reader *reader) {
@@ -489,6 +507,7 @@ int nrt__h1_read_end(nrt__h1_reader *reader) {
         reader->truncated = true;
         return nrt__h1_malformed(reader, "the message ends inside its head");
     case NRT__H1_IN_BODY:
+    case NRT__H1_IN_CHUNK_LINE:
     case NRT__H1_IN_TRAILERS:
         break;
     case NRT__H1_DONE:

@@ -14,7 +14,7 @@ typedef struct nrt__h1_limits {
     size_t head;      /* start line and fields, and again trailers; bytes */
     size_t fields;    /* fields in the head, and again in the trailers */
     size_t target;    /* of a request; bytes */
-    size_t extension; /* chunk extensions of one chunk; bytes */
+    size_t extension; /* of one chunk, from the first ';' on; bytes */
 } nrt__h1_limits;
 
 #define NRT__H1_LIMITS_DEFAULT ((nrt__h1_limits){64 * 1024, 100, 8 * 1024, 1024})
@@ -36,10 +36,11 @@ typedef enum nrt__h1_event {
 } nrt__h1_event;
 
 typedef enum nrt__h1_state {
-    NRT__H1_IN_HEAD = 0, /* collecting lines */
-    NRT__H1_IN_BODY,     /* llhttp is fed as bytes come */
-    NRT__H1_IN_TRAILERS, /* collecting lines again */
-    NRT__H1_DONE,        /* END was given */
+    NRT__H1_IN_HEAD = 0,   /* collecting lines */
+    NRT__H1_IN_BODY,       /* llhttp is fed as bytes come */
+    NRT__H1_IN_CHUNK_LINE, /* collecting a chunk-size line */
+    NRT__H1_IN_TRAILERS,   /* collecting lines again */
+    NRT__H1_DONE,          /* END was given */
     NRT__H1_FAILED,
 } nrt__h1_state;
 
@@ -47,12 +48,10 @@ typedef struct nrt__h1_reader {
     llhttp_t parser;
     nrt__h1_limits limits;
     nrt__message *message;
-    nrt__buf head;      /* the head, kept until the message ends */
-    nrt__buf tail;      /* the trailer section, likewise */
+    nrt__buf head; /* the head, kept until the message ends */
+    nrt__buf tail; /* a chunk-size line; then the trailer section, kept until the message ends */
     const char *reason; /* after an error: what was wrong, static */
     size_t scanned;     /* of the head: lines up to here are complete */
-    size_t extension;   /* bytes of extensions of this chunk so far */
-    size_t line_bytes;  /* of a chunk-size line, since the last piece of content */
     nrt_str span;       /* the piece of body that a callback found */
     nrt_str field_name; /* the field being read, in head or tail */
     nrt_str field_value;
@@ -61,6 +60,7 @@ typedef struct nrt__h1_reader {
     uint8_t flags;
     bool in_trailers; /* fields that come now are trailers */
     bool skipped;     /* the one empty line that may stand before a request line */
+    bool chunk_ended; /* its data and CRLF have been read */
     bool last_chunk;  /* its size line has been read */
     bool started;     /* the start line has been read, before the head was complete */
     bool truncated;   /* nothing was wrong but that the stream ended too early */
@@ -94,6 +94,9 @@ int nrt__h1_read_start(nrt__h1_reader *reader, nrt_str line);
 
 /* What must hold for all fields of a head together. In h1_check.c. */
 int nrt__h1_check_head(nrt__h1_reader *reader);
+
+/* Checks a chunk-size line, without its CRLF (RFC 9112 section 7.1). In h1_check.c. */
+int nrt__h1_check_chunk_line(nrt__h1_reader *reader, nrt_str line);
 
 /* Notes why, and answers with the error. */
 int nrt__h1_fail(nrt__h1_reader *reader, int error, const char *reason);

@@ -140,6 +140,24 @@ bool nrt__authority_split(nrt_str authority, nrt_str *host, nrt_str *port) {
     return is_ip_literal(*host) || is_reg_name(*host);
 }
 
+bool nrt__path_has_dots(nrt_str path) {
+    size_t at = 0;
+    while (at < path.len && path.ptr[at] != '?') {
+        size_t dots = 0;
+        at++; /* the '/' before the segment */
+        while (at < path.len && path.ptr[at] != '/' && path.ptr[at] != '?') {
+            bool encoded = path.len - at >= 3 && path.ptr[at] == '%' && path.ptr[at + 1] == '2' &&
+                           nrt__lower(path.ptr[at + 2]) == 'e';
+            dots += encoded || path.ptr[at] == '.' ? 1 : 3; /* 3: something else as well */
+            at += encoded ? 3 : 1;
+        }
+        if (dots == 1 || dots == 2) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes what stands before the first of `stops` off `text`. */
 static nrt_str take_until(nrt_str *text, const char *stops) {
     size_t end = 0;

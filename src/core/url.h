@@ -22,6 +22,10 @@ int nrt__url_parse(nrt_str text, nrt__url *out);
  * NRT_ERR_URL, also where it does not fit. */
 int nrt__url_resolve(nrt_str base, nrt_str reference, char *out, size_t size);
 
+/* Whether a path (with or without a query) has a "." or ".." segment, percent-encoded or not: where
+ * a server resolves it, it may lead elsewhere than it seems. */
+bool nrt__path_has_dots(nrt_str path);
+
 /* Splits `host[:port]` and checks both (RFC 9110 section 7.2): a name of unreserved characters,
  * sub-delims and %XX, or an IPv6 address in brackets. False where it is not valid. `port` may come
  * out empty. */
