@@ -18,6 +18,8 @@ enum {
     LINGER_MS = 2000,
     LINGER_BYTES = 16 << 20,
     ACCEPT_PAUSE_MS = 100,
+    OVERFLOW_MAX =
+        64, /* connections beyond the limit that are told so; more are closed without a word */
 };
 
 static void run(nrt__front_conn *conn, nrt_str bytes);
@@ -157,7 +159,10 @@ static int on_head(nrt__front_conn *conn, const char **detail) {
     conn->began_ms = nrt__front_env(conn->front)->now_ms;
     nrt_conn *nats = conn->front->conn;
     size_t max = nrt__session_info(nats->link.session)->max_payload;
-    max = max > 0 ? max : nats->options.max_message; /* not connected yet */
+    if (max == 0 ||
+        max > nats->options.max_output) { /* not connected yet, or more than may wait to go out */
+        max = nats->options.max_output;
+    }
     conn->body.max = conn->front->options.max_body < max ? conn->front->options.max_body : max;
     int error = nrt__front_check_head(conn, detail);
     if (error == 0) {
@@ -230,6 +235,10 @@ static void run(nrt__front_conn *conn, nrt_str bytes) {
             set_timer(conn, conn->front->options.head_timeout_ms);
         }
         more = step(conn, bytes, &used);
+        if (!more && nrt__h1_is_idle(&conn->reader)) { /* an empty line is no beginning */
+            conn->got_bytes = false;
+            set_timer(conn, conn->front->options.idle_timeout_ms);
+        }
         if (from_pending) {
             nrt__buf_consume(&conn->pending, used);
         } else {
@@ -366,7 +375,9 @@ static void on_acceptable(void *arg, unsigned events) {
                            on_accept_pause_over, front);
             return;
         }
-        if (fd >= 0) {
+        if (fd >= 0 && front->conn_count >= front->options.max_connections + OVERFLOW_MAX) {
+            close(fd);
+        } else if (fd >= 0) {
             add_conn(front, fd, &peer);
         }
     }

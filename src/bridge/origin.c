@@ -9,7 +9,7 @@
 #include "core/str.h"
 #include "core/url.h"
 
-enum { RESOLVED_FOR_MS = 5000, TELL_EVERY_MS = 5000 };
+enum { RESOLVED_FOR_MS = 5000 };
 
 void nrt__origin_options_init(nrt__origin_options *options) {
     *options = (nrt__origin_options){
@@ -70,9 +70,9 @@ static bool add_wait(nrt__origin *origin, nrt_exchange *exchange, bool first) {
 void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
     char detail[256];
     nrt__loop *loop = nrt__origin_loop(origin);
-    /* Where the origin is concerns its operator, not its clients; one line in a while is enough. */
-    if (loop->env.now_ms - origin->told_ms >= TELL_EVERY_MS || origin->told_ms == 0) {
-        origin->told_ms = loop->env.now_ms;
+    uint64_t count;
+    /* Where the origin is concerns its operator, not its clients. */
+    if (nrt__log_due(&loop->env, &origin->failed, &count)) {
         nrt__log(&loop->env, NRT_LOG_WARN, "cannot connect to the origin %s: %s", origin->target,
                  reason);
     }

@@ -51,8 +51,8 @@ struct nrt__origin {
     size_t wait_count;
     nrt__resolve *resolve;
     nrt__addresses addresses;
-    int64_t resolved_ms; /* when; names are asked for again after a while */
-    int64_t told_ms;     /* when the log last said that it cannot be reached; 0: never */
+    int64_t resolved_ms;  /* when; names are asked for again after a while */
+    nrt__log_gate failed; /* attempts to connect */
     bool is_unix;
     struct sockaddr_un path;
     uint16_t port;

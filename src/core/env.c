@@ -6,6 +6,8 @@
 
 #include <nrt/error.h>
 
+enum { LOG_EVERY_MS = 5000 };
+
 void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...) {
     if (!nrt__log_on(env, level)) {
         return;
@@ -23,6 +25,17 @@ void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...)
         }
     }
     env->log(level, line, env->log_arg);
+}
+
+bool nrt__log_due(const nrt__env *env, nrt__log_gate *gate, uint64_t *count) {
+    gate->count++;
+    if (env->now_ms < gate->open_ms) {
+        return false;
+    }
+    gate->open_ms = env->now_ms + LOG_EVERY_MS;
+    *count = gate->count;
+    gate->count = 0;
+    return true;
 }
 
 static int random_bytes(nrt__env *env, unsigned char *out, size_t len) {

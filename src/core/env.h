@@ -23,6 +23,15 @@ static inline bool nrt__log_on(const nrt__env *env, nrt_log_level level) {
     return env->log && level <= env->log_level;
 }
 
+/* For lines that a peer can cause: one in a while, with how many there were. */
+typedef struct nrt__log_gate {
+    int64_t open_ms; /* from when on the next line may be written */
+    uint64_t count;  /* since the last one */
+} nrt__log_gate;
+
+/* Counts; true where a line is due: *count then says for how many it stands. */
+bool nrt__log_due(const nrt__env *env, nrt__log_gate *gate, uint64_t *count);
+
 void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...) NRT_PRINTF(3, 4);
 
 /* `len` characters of [0-9A-Za-z_-], 6 random bits each. 0 or NRT_ERR_SYSTEM. */

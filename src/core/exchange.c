@@ -136,9 +136,11 @@ static void respond(nrt__services *services, nrt_exchange *exchange) {
         replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);
         error = publish(services, exchange);
     }
-    if (error < 0) {
-        nrt__log(services->env, NRT_LOG_WARN, "%.*s: response %s is lost: %s",
-                 NRT__ARG(exchange->service->host), exchange->id, nrt_error_text(error));
+    uint64_t count;
+    if (error < 0 && nrt__log_due(services->env, &services->lost, &count)) {
+        nrt__log(services->env, NRT_LOG_WARN, "%.*s: %llu responses are lost, the last one %s: %s",
+                 NRT__ARG(exchange->service->host), (unsigned long long)count, exchange->id,
+                 nrt_error_text(error));
     }
 }
 

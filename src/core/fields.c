@@ -24,7 +24,7 @@ typedef struct field_entry {
 /* Sorted by length, so that most names are told from all of these by their length alone. */
 static const field_entry field_table[] = {
     ENTRY("te", NRT__TE, F_HOP | F_NOT),
-    ENTRY("via", NRT__VIA, F_KEEP),
+    ENTRY("via", NRT__VIA, F_KEEP | F_NOT),
     ENTRY("age", NRT__LISTED, F_NOT),
     ENTRY("host", NRT__HOST, F_KEEP | F_ONE | F_NOT),
     ENTRY("date", NRT__DATE, F_KEEP | F_NOT),
@@ -69,7 +69,9 @@ static const field_entry field_table[] = {
 void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
     *id = NRT__OTHER;
     *flags = 0;
-    if (name.len >= 4 && nrt__str_same((nrt_str){name.ptr, 4}, NRT__STR("nrt-"))) {
+    /* Whoever turns names into variables, as CGI does, cannot tell NRT_ID from NRT-ID. */
+    if (name.len >= 4 && nrt__str_same((nrt_str){name.ptr, 3}, NRT__STR("nrt")) &&
+        (name.ptr[3] == '-' || name.ptr[3] == '_')) {
         *flags = NRT__FIELD_NRT | NRT__FIELD_NO_TRAILER;
         return;
     }

@@ -218,7 +218,8 @@ int nrt__h1_check_chunk_line(nrt__h1_reader *reader, nrt_str line) {
     if (digits == 0 || size > INT64_MAX) {
         return nrt__h1_malformed(reader, "a chunk size is not a number within limits");
     }
-    if (line.len - digits > reader->limits.extension) {
+    reader->extension += digits < line.len ? line.len - digits - 1 : 0;
+    if (reader->extension > reader->limits.extension) {
         return nrt__h1_malformed(reader, "chunk extensions are too long");
     }
     return are_extensions(behind(line, digits))

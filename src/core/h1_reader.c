@@ -8,7 +8,7 @@
 enum {
     HEAD_KEEP = 4096,
     START_ROOM = 512, /* of a request line beside its target */
-    CHUNK_ROOM = 18,  /* of a chunk-size line beside its extensions: 16 digits, CRLF */
+    CHUNK_ROOM = 19,  /* of a chunk-size line beside its extensions: 16 digits, ";", CRLF */
 };
 
 int nrt__h1_fail(nrt__h1_reader *reader, int error, const char *reason) {
@@ -139,6 +139,7 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->reason = "";
     reader->error = 0;
     reader->scanned = 0;
+    reader->extension = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
     reader->started = false;
     reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;

@@ -14,7 +14,7 @@ typedef struct nrt__h1_limits {
     size_t head;      /* start line and fields, and again trailers; bytes */
     size_t fields;    /* fields in the head, and again in the trailers */
     size_t target;    /* of a request; bytes */
-    size_t extension; /* of one chunk, from the first ';' on; bytes */
+    size_t extension; /* chunk extensions of one message, behind each first ';'; bytes */
 } nrt__h1_limits;
 
 #define NRT__H1_LIMITS_DEFAULT ((nrt__h1_limits){64 * 1024, 100, 8 * 1024, 1024})
@@ -52,6 +52,7 @@ typedef struct nrt__h1_reader {
     nrt__buf tail; /* a chunk-size line; then the trailer section, kept until the message ends */
     const char *reason; /* after an error: what was wrong, static */
     size_t scanned;     /* of the head: lines up to here are complete */
+    size_t extension;   /* bytes of chunk extensions so far */
     nrt_str span;       /* the piece of body that a callback found */
     nrt_str field_name; /* the field being read, in head or tail */
     nrt_str field_value;

@@ -42,6 +42,9 @@ int nrt__nats_info_read(nrt__nats_info *info, nrt_str json) {
     copy_text(object, "nonce", info->nonce, sizeof(info->nonce));
     info->client_id = number(object, "client_id");
     info->max_payload = number(object, "max_payload");
+    if (info->max_payload > NRT__NATS_PAYLOAD_MAX) {
+        info->max_payload = NRT__NATS_PAYLOAD_MAX;
+    }
     info->headers = truth(object, "headers");
     info->auth_required = truth(object, "auth_required");
     info->tls_required = truth(object, "tls_required");

@@ -5,7 +5,11 @@
 #include "core/buf.h"
 #include <nrt/error.h>
 
-enum { NRT__NATS_NAME_MAX = 255, NRT__NATS_URLS_MAX = 64 };
+enum {
+    NRT__NATS_NAME_MAX = 255,
+    NRT__NATS_URLS_MAX = 64,
+    NRT__NATS_PAYLOAD_MAX = 64 << 20, /* nats-server allows no more; what says so is not believed */
+};
 
 typedef struct nrt__nats_info {
     char server_name[NRT__NATS_NAME_MAX + 1];

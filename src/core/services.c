@@ -241,9 +241,12 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
     if (!nrt__reply_is_safe(msg->reply)) {
         /* Nobody to answer, or someone who wants our answer to hit a third party: nothing is done.
          */
-        nrt__log(services->env, NRT_LOG_WARN,
-                 "%.*s: a request without a proper reply subject was dropped",
-                 NRT__ARG(service->host));
+        uint64_t count;
+        if (nrt__log_due(services->env, &services->dropped, &count)) {
+            nrt__log(services->env, NRT_LOG_WARN,
+                     "%.*s: %llu requests without a proper reply subject were dropped",
+                     NRT__ARG(service->host), (unsigned long long)count);
+        }
         return;
     }
     nrt_exchange *exchange = exchange_take(service, msg);

@@ -16,9 +16,11 @@ struct nrt__services {
     nrt_exchange *pool;
     size_t pooled;
     nrt__h1_reader reader;
-    nrt__buf scratch;  /* the response head being written */
-    nrt__buf extra;    /* the fields that are ours */
-    nrt__buf identity; /* those that are the same for all responses of a session */
+    nrt__buf scratch;      /* the response head being written */
+    nrt__buf extra;        /* the fields that are ours */
+    nrt__buf identity;     /* those that are the same for all responses of a session */
+    nrt__log_gate dropped; /* requests nobody could be answered for */
+    nrt__log_gate lost;    /* responses */
     char id_prefix[12];
     uint64_t id_count;
 };

@@ -36,8 +36,10 @@ typedef struct nrt__link {
     nrt__resolve *resolve;
     nrt__timer timer; /* of the attempt, or of the pause */
     nrt__task flush;
+    int64_t up_since_ms;
     size_t failures; /* attempts in a row */
     uint32_t pause_ms;
+    nrt__log_gate denied; /* publishes that the server refused */
     bool dying; /* an error was found inside the session; handled at the end of the turn */
     int error;
     char reason[256];

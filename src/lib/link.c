@@ -8,7 +8,10 @@
 
 #include "lib/conn_private.h"
 
-enum { READS_PER_EVENT = 8 };
+enum {
+    READS_PER_EVENT = 8,
+    LASTED_MS = 1000, /* a connection that was up for so long was a good one */
+};
 
 static void attempt(nrt__link *link);
 static void on_io(void *arg, unsigned events);
@@ -79,7 +82,7 @@ static void attempt_failed(nrt__link *link, int error, const char *reason) {
     }
 }
 
-/* Connected before: the servers are all good again, the first attempt is made at once. */
+/* Connected before: the first attempt is made at once. */
 static void lost(nrt__link *link, int error, const char *reason) {
     if (link->state != NRT__LINK_UP) {
         attempt_failed(link, error, reason);
@@ -92,14 +95,20 @@ static void lost(nrt__link *link, int error, const char *reason) {
     close_socket(link);
     link->state = NRT__LINK_IDLE;
     nrt__session_stop(link->session);
-    link->failures = 0;
-    link->pause_ms = link->conn->options.reconnect_min_ms;
     link->conn->last_error = error;
+    bool lasted = env_of(link)->now_ms - link->up_since_ms >= LASTED_MS;
+    link->failures = lasted ? 0 : link->failures + 1;
+    link->pause_ms = lasted ? link->conn->options.reconnect_min_ms : link->pause_ms;
     nrt__client_disconnected(link->conn->client, detail);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_DISCONNECTED, error, detail);
-    if (!link->conn->destroying) {
+    if (link->conn->destroying) {
+        return;
+    }
+    if (lasted) {
         attempt(link);
+    } else { /* a server that takes connections only to end them is not to be hammered */
+        try_again(link);
     }
 }
 
@@ -294,8 +303,7 @@ static void on_ready(void *arg) {
     const nrt__nats_info *info = nrt__session_info(link->session);
     nrt__timer_clear(&conn->loop.timers, &link->timer);
     link->state = NRT__LINK_UP;
-    link->failures = 0;
-    link->pause_ms = conn->options.reconnect_min_ms;
+    link->up_since_ms = env_of(link)->now_ms;
     conn->last_error = 0;
     nrt__log(env_of(link), NRT_LOG_DEBUG, "connected to NATS server %s (%s:%u)", info->server_name,
              server_of(link)->host, server_of(link)->port);
@@ -305,8 +313,12 @@ static void on_ready(void *arg) {
 
 static void on_denied(nrt_str subject, void *arg) {
     nrt__link *link = arg;
-    nrt__log(env_of(link), NRT_LOG_WARN, "NATS permissions do not allow publishing to %.*s",
-             (int)subject.len, subject.ptr);
+    uint64_t count;
+    if (nrt__log_due(env_of(link), &link->denied, &count)) {
+        nrt__log(env_of(link), NRT_LOG_WARN,
+                 "NATS permissions do not allow publishing to %.*s (%llu refused)",
+                 (int)subject.len, subject.ptr, (unsigned long long)count);
+    }
     nrt__client_denied(link->conn->client, subject);
 }
 

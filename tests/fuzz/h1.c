@@ -7,7 +7,7 @@
 #include "core/h1_writer.h"
 #include "fuzz.h"
 
-const nrt__h1_limits fuzz_small_limits = {.head = 300, .fields = 6, .target = 24, .extension = 12};
+const nrt__h1_limits fuzz_small_limits = {.head = 700, .fields = 6, .target = 24, .extension = 12};
 
 /* ---- reading ---- */
 

@@ -262,6 +262,11 @@ static bool coding_is_other(const both *both) {
     return coding.ptr && !nrt__str_same(coding, NRT__STR("chunked"));
 }
 
+static bool coding_is_padded(const both *both) {
+    return !(both->theirs->parser.flags & F_CHUNKED) &&
+           nrt__str_same(value_of(both, "transfer-encoding"), NRT__STR("chunked"));
+}
+
 static bool coding_without_body(const both *both) {
     int status = both->theirs->parser.status_code;
     return count_named(both, "transfer-encoding") > 0 && (status < 200 || status == 204);
@@ -338,6 +343,8 @@ static const difference only_llhttp_accepts[] = {
     {NULL, is_connect_in_body,
      "As above: what llhttp does not look at may be cut short or broken."},
     {"the transfer coding does not delimit the message", is_connect, "As above."},
+    {"the transfer coding does not delimit the message", coding_is_padded,
+     "llhttp does not know \"chunked\" with HTAB behind it, and reads a response to its end."},
     /* lines */
     {"a line ends in LF without CR", has_bare_lf,
      "RFC 9112 section 2.2 lets a recipient take a bare LF for the end of a line. Not all do, so "

@@ -1,6 +1,8 @@
 """What a client makes of failures: the second table of the protocol, as the library's error, as
 `nrt get`'s exit code, and as the gateway's answer, each with the time it takes."""
 
+import signal
+
 import pytest
 
 from harness import gowire
@@ -104,10 +106,28 @@ def test_without_a_connection_a_request_waits_min_of_timeout_and_2_s_then_503(
     gateway = world.gateway(nats, "--proxy", "--timeout", timeout)
     client = world.client(gateway)
     nats.kill()
+    gateway.wait_line("lost the connection")
     with Stopwatch() as watch:
         answer = client.get("/", host="weather.nats")
     assert_problem(answer, 503, "disconnected")
     assert wait - 0.05 < watch.seconds < wait + 0.3 * SLOW
+
+
+def test_a_request_that_comes_at_the_same_moment_as_the_loss_waits_too(world, nats):
+    """Both lie ready when the gateway looks: what was not written yet can still be sent later."""
+    gateway = world.gateway(nats, "--proxy", "--timeout", "500ms")
+    clients = [world.client(gateway) for _ in range(8)]
+    clients[0].get("/", host="weather.nats")
+    gateway.signal(signal.SIGSTOP)
+    nats.kill()
+    for client in clients:
+        client.send("GET / HTTP/1.1\r\nHost: weather.nats\r\n\r\n")
+    with Stopwatch() as watch:
+        gateway.signal(signal.SIGCONT)
+        answers = [client.answer() for client in clients]
+    written = [answer for answer in answers if answer.error == "aborted"]
+    assert {answer.error for answer in answers} <= {"aborted", "disconnected"}
+    assert watch.seconds > 0.45 or written == answers
 
 
 def test_a_request_that_waits_is_sent_when_the_connection_is_back(world, nats):
@@ -115,6 +135,7 @@ def test_a_request_that_waits_is_sent_when_the_connection_is_back(world, nats):
     gateway = world.gateway(nats, "--proxy")
     client = world.client(gateway)
     nats.kill()
+    gateway.wait_line("lost the connection")
     client.send("GET / HTTP/1.1\r\nHost: weather.nats\r\n\r\n")
     assert not client.readable(0.1)
     nats.start()

@@ -1,10 +1,13 @@
 """Where one message ends and the next begins: at the gateway, whose clients are hostile, and at the
 sidecar, whose origin may be broken."""
 
+import socket
+
 import pytest
 
 from harness import gowire
 from harness.client import Client, request_bytes
+from harness.clock import until
 from harness.message import assert_problem, parse_answer
 from harness.origin import plain
 from harness.spy import Connections
@@ -91,13 +94,13 @@ BAD_CHUNKS = [
     b"1\r\nab\r\n0\r\n\r\n", b"2\r\na\r\n0\r\n\r\n", b"+1\r\na\r\n0\r\n\r\n", b"-1\r\na\r\n0\r\n\r\n",
     b"0x1\r\na\r\n0\r\n\r\n", b" 1\r\na\r\n0\r\n\r\n", b"1 \r\na\r\n0\r\n\r\n", b"1\t\r\na\r\n0\r\n\r\n",
     b"1_0\r\naaaaaaaaaaaaaaaa\r\n0\r\n\r\n", b"\r\n0\r\n\r\n", b";a\r\n0\r\n\r\n", b"g\r\n0\r\n\r\n",
-    b"10000000000000001\r\na\r\n0\r\n\r\n", b"ffffffffffffffff\r\na\r\n0\r\n\r\n",
+    b"10000000000000001\r\na\r\n0\r\n\r\n",
     b"1;\r\na\r\n0\r\n\r\n", b"1;a\nb\r\na\r\n0\r\n\r\n", b"1;a\rb\r\na\r\n0\r\n\r\n",
     b"1;a=\"b\r\na\r\n0\r\n\r\n", b"1;a=\x01\r\na\r\n0\r\n\r\n", b"1;;;;a\r\na\r\n0\r\n\r\n",
     b"1\0\r\na\r\n0\r\n\r\n", b"1\r\r\na\r\n0\r\n\r\n", b"1,1\r\na\r\n0\r\n\r\n",
     b"0\r\nX: y\n\r\n", b"0\r\nX : y\r\n\r\n", b"0\r\n: y\r\n\r\n", b"0\r\nX\r\n\r\n",
     b"0\r\nX: a\r\n b\r\n\r\n", b"0\r\n X: a\r\n\r\n", b"0\r\nX: a\0\r\n\r\n", b"0\r\n\r",
-    b"0;a=b;;\r\n\r\n", b"00000000000000000000000000000000000000001\r\na\r\n0\r\n\r\n",
+    b"0;a=b;;\r\n\r\n",
 ]
 
 
@@ -266,46 +269,34 @@ def test_what_comes_on_an_idle_connection_closes_it(sidecar, late):
     assert {one.connection for one in sidecar.origin.requests[1:]} != {1}
 
 
-def test_an_origin_that_speaks_before_it_is_asked_is_not_believed(world, nats, peer):
-    """A response on a fresh connection that nobody has asked for yet is no answer to what comes."""
-    def script(connection):
-        connection.send(plain("an answer to nothing"))
-        connection.read()
-        connection.send(plain("an answer"))
-        connection.wait_closed()
-
-    world.serve(nats, "weather.nats", world.origin(script=script))
-    for _ in range(3):
-        reply = peer.request(SUBJECT + "get", gowire.request("GET", "/", "weather.nats"))
-        answer = parse_answer(reply.payload)
-        assert answer.status == 502 or answer.body == b"an answer", answer
+def is_closed(sock):
+    """Whether the other side has closed, without reading what it had sent before: TCP_INFO."""
+    state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state != 1  # TCP_ESTABLISHED
 
 
-@pytest.mark.parametrize("size", [10, 300_000, 900_000])
-def test_an_origin_that_answers_without_reading_the_body_is_not_asked_on_that_connection(
-        world, nats, peer, size):
-    """What is left of the body would be its next request."""
+def test_an_origin_that_answers_and_leaves_the_body_unread_is_not_asked_on_that_connection(sidecar):
+    """What is left of the body would meet its next read. Whether an origin reads what its kernel
+    has taken in already cannot be known from outside."""
     inner = b"GET /smuggled HTTP/1.1\r\nHost: weather.nats\r\n\r\n"
-    seen = []
 
-    def script(connection):
-        head = connection.reader.until(b"\r\n\r\n", "a head")
-        seen.append((connection.number, head.split(b" ")[1]))
-        connection.send(plain("early", fields=[("X-Read", "nothing of the body")]))
-        while True:  # broken: goes on reading heads where the body is
+    def heads_only(connection):
+        while True:
             head = connection.reader.until(b"\r\n\r\n", "a head")
-            seen.append((connection.number, head.split(b" ")[1]))
-            connection.send(plain("desync"))
+            target = head.split(b" ")[1].decode()
+            if head.startswith(b"POST"):
+                connection.send(plain("early"))
+                sidecar.used.append(connection.number)
+                until(lambda: is_closed(connection.sock), "the sidecar closes the connection")
+                return
+            sidecar.origin.requests.append(target)
+            connection.send(plain(f"own answer to {target}"))
 
-    world.serve(nats, "weather.nats", world.origin(script=script))
-    body = (inner * (size // len(inner) + 1))[:size]
-    answer = parse_answer(peer.request(SUBJECT + "post", gowire.request(
-        "POST", "/outer", "weather.nats", body)).payload)
-    assert answer.body == b"early"
-    for number in range(3):
-        answer = parse_answer(peer.request(SUBJECT + "get", gowire.request(
-            "GET", f"/next/{number}", "weather.nats")).payload)
-        assert answer.body == b"early", answer
+    sidecar.origin._script = heads_only
+    for _ in range(3):
+        assert sidecar.ask("/early", "POST", inner * 20000).body == b"early"
+        sidecar.assert_next_is_unharmed()
+    assert "/smuggled" not in sidecar.origin.requests and len(set(sidecar.used)) == 3
 
 
 @pytest.mark.parametrize("count, fine", [(1, True), (10, True), (10000, False)])

@@ -193,6 +193,21 @@ def test_a_server_that_dies_raises_no_sigpipe(world, nats, echo):
     assert child.wait() == 0
 
 
+def test_a_server_that_hangs_is_left_for_another(world):
+    """Its sockets stay open and nothing comes: two unanswered pings end the connection."""
+    servers = {server.url: server for server in (world.nats(), world.nats())}
+    for server in servers.values():
+        gowire.OldService(world.peer(server), "echo.nats", gowire.response(None, b"x"))
+    child = world.program("hung_server", ",".join(servers), "http://echo.nats/")
+    hung = servers[child.wait_line("^nats://.*$", "stdout").group()]
+    hung.pause()
+    try:
+        assert child.wait() == 0
+    finally:
+        hung.resume()
+    assert len(set(child.lines())) == 2
+
+
 def test_the_library_prints_nothing(world, nats, peer):
     gowire.OldService(peer, "garbage.nats", b"no HTTP")
     done = world.run([program("quiet"), nats.url, "nats://127.0.0.1:1"])

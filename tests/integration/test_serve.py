@@ -1,10 +1,12 @@
 """`nrt serve`: an existing HTTP server appears on NATS. What the origin sees byte for byte, what
 comes back, and the pool of connections that survives whatever an origin does to it."""
 
+import queue
+
 import pytest
 
 from harness import gowire
-from harness.clock import SLOW, Stopwatch, until
+from harness.clock import DEADLINE, SLOW, Stopwatch, until
 from harness.message import assert_problem, parse_answer
 from harness.origin import Gate, plain
 from harness.world import NRT
@@ -334,19 +336,22 @@ def test_a_connection_with_bytes_nobody_asked_for_is_not_used_again(world, nats,
 
 
 def test_bytes_that_come_later_on_an_idle_connection_are_not_an_answer(world, nats, ask):
+    idle, left = Gate(), queue.Queue()
+
     def script(connection):
         while True:
             request = origin.note(connection.read())
             connection.send(plain("right"))
             if request.target == "/first":
-                first.append(connection)
+                idle.wait()
+                connection.send(plain("poison"))
+                left.put(connection.wait_closed())
 
-    first = []
     origin = world.origin(script=script)
     world.serve(nats, "weather.nats", origin)
     assert ask("GET", "/first").body == b"right"
-    first[0].send(plain("poison"))
-    assert first[0].wait_closed() == b""
+    idle.open()
+    assert left.get(timeout=DEADLINE) == b"", "it was closed without another request"
     assert ask("GET", "/second").body == b"right"
 
 

@@ -1,0 +1,320 @@
+"""Every limit: what is exactly at it goes through, one more is refused, and options move it."""
+
+import pytest
+
+from harness import gowire
+from harness.client import Client, request_bytes
+from harness.clock import SLOW, Stopwatch, until
+from harness.message import assert_problem, parse_answer
+from harness.origin import Gate, plain
+from harness.world import NRT
+
+SUBJECT = "nrt.requests.weather.nats."
+START = b"GET / HTTP/1.1\r\nHost: weather.nats\r\n"
+
+
+def head_of(size, start=START):
+    """A head of exactly `size` bytes, all of it in few fields."""
+    head, end = start, b"\r\n"
+    while size - len(head) - len(end) > 9000:
+        head += b"X: " + b"v" * 7995 + b"\r\n"
+    room = size - len(head) - len(end)
+    head += b"X: " + b"v" * (room - 5) + b"\r\n"
+    assert len(head + end) == size
+    return head + end
+
+
+def fields_of(count, start=START, had=1):
+    return start + b"".join(b"X-%d: v\r\n" % number for number in range(count - had)) + b"\r\n"
+
+
+def target_of(size):
+    return b"GET /" + b"t" * (size - 1) + b" HTTP/1.1\r\nHost: weather.nats\r\n\r\n"
+
+
+KINDS = {
+    "head": (head_of, "--max-head", 65536, 3000, 431, "head-too-large"),
+    "fields": (fields_of, "--max-fields", 100, 10, 431, "head-too-large"),
+    "target": (target_of, "--max-target", 8192, 100, 414, "target-too-long"),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=["default", "option"])
+def limit(request, kind):
+    """The limit, and the option that sets it."""
+    return (kind[2], []) if request.param == "default" else (kind[3], [kind[1], str(kind[3])])
+
+
+# ---- heads of requests -------------------------------------------------------------------------
+
+
+def test_a_gateway_takes_a_head_at_the_limit_and_not_one_more(world, nats, peer, kind, limit):
+    """Behind it a raw peer, which has no limits of its own."""
+    make, _, _, _, status, code = kind
+    count, options = limit
+    seen = []
+
+    def reply(message):
+        seen.append(message)
+        peer.publish(message.reply, plain("fine"))
+
+    peer.subscribe(SUBJECT + "*", "nrt", reply)
+    gateway = world.gateway(nats, "--route", "/=weather.nats", *options)
+    with Client(gateway.url) as client:
+        client.send(make(count))
+        assert client.answer().body == b"fine"
+        client.send(make(count + 1))
+        assert_problem(client.answer(), status, code)
+        assert client.at_end()
+    assert len(seen) == 1
+
+
+def test_a_sidecar_takes_a_head_at_the_limit_and_not_one_more(world, nats, peer, kind, limit):
+    make, _, _, _, status, code = kind
+    count, options = limit
+    origin = world.origin(plain("fine"))
+    world.serve(nats, "weather.nats", origin, args=options)
+    assert parse_answer(peer.request(SUBJECT + "get", make(count)).payload).body == b"fine"
+    answer = parse_answer(peer.request(SUBJECT + "get", make(count + 1)).payload)
+    assert_problem(answer, status, code)
+    assert len(origin.requests) == 1
+
+
+# ---- heads of responses ------------------------------------------------------------------------
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+RESPONSES = {
+    "head": (lambda count: head_of(count, OK), "--max-head", 65536, 3000),
+    "fields": (lambda count: fields_of(count, OK), "--max-fields", 100, 10),
+}
+
+
+@pytest.mark.parametrize("which", ["default", "option"])
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_sidecar_takes_a_response_at_the_limit_and_not_one_more(world, nats, peer, name, which):
+    make, option, default, other = RESPONSES[name]
+    count = default if which == "default" else other
+    origin = world.origin(lambda request: make(int(request.target[1:])))
+    world.serve(nats, "weather.nats", origin,
+                args=[] if which == "default" else [option, str(other)])
+    for size, status in ((count, 200), (count + 1, 502)):
+        payload = gowire.request("GET", f"/{size}", "weather.nats")
+        answer = parse_answer(peer.request(SUBJECT + "get", payload).payload)
+        assert answer.status == status, answer.start
+
+
+@pytest.mark.parametrize("which", ["default", "option"])
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_gateway_takes_a_reply_at_the_limit_and_not_one_more(world, nats, peer, name, which):
+    make, option, default, other = RESPONSES[name]
+    count = default if which == "default" else other
+    peer.subscribe(SUBJECT + "*", "nrt", lambda message: peer.publish(
+        message.reply, make(int(message.payload.split(b" ")[1][1:]))))
+    options = [] if which == "default" else [option, str(other)]
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats", *options))
+    assert client.get(f"/{count}").status == 200
+    assert_problem(client.get(f"/{count + 1}"), 502, "bad-response")
+
+
+# ---- chunks and bodies -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def origin(world, nats):
+    origin = world.origin(lambda request: plain(str(len(request.body))))
+    world.serve(nats, "weather.nats", origin)
+    return origin
+
+
+def chunked(line, body=b"a"):
+    return (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + line + b"\r\n" + body + b"\r\n0\r\n\r\n")
+
+
+def test_chunk_extensions_of_1_kib_are_passed_over_and_longer_ones_refused(world, nats, origin):
+    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    client = world.client(gateway)
+    client.send(chunked(b"1;" + b"e" * 1024))
+    assert client.answer().body == b"1"
+    client.send(chunked(b"1;" + b"e" * 1025))
+    assert_problem(client.answer(), 400, "bad-request")
+    assert client.at_end()
+
+
+def test_chunk_extensions_are_counted_over_all_chunks(world, nats, origin):
+    """Else each byte of a body could bring 1 KiB along."""
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    client.send((b"1;" + b"e" * 100 + b"\r\na\r\n") * 11, b"0\r\n\r\n")
+    assert_problem(client.answer(), 400, "bad-request")
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("line", [b"1;" + b";" * 5000, b"1" + b";a=" * 2000, b"0" * 5000 + b"1",
+                                  b'1;a="' + b"b" * 5000 + b'"', b'1;a="' + b"\\b" * 2500 + b'"'],
+                         ids=["semicolons", "empty values", "zeros", "a string", "escapes"])
+def test_no_part_of_a_chunks_line_is_without_a_limit(world, nats, origin, line):
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client.send(chunked(line))
+    assert_problem(client.answer(), 400, "bad-request")
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("trailers, fine", [
+    (b"X: y\r\n" * 100, True), (b"X: y\r\n" * 101, False), (b"X: " + b"v" * 60000 + b"\r\n", True),
+    (b"X: " + b"v" * 66000 + b"\r\n", False), (b"X:" + b" " * 70000 + b"y\r\n", False),
+    (b"x" * 66000 + b": y\r\n", False),
+], ids=["100 fields", "101 fields", "60 KB", "66 KB", "70 KB of white space", "a long name"])
+def test_a_trailer_section_is_limited_as_a_head_is(world, nats, peer, trailers, fine):
+    peer.subscribe(SUBJECT + "*", "nrt", lambda message: peer.publish(message.reply, plain("fine")))
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", trailers, b"\r\n")
+    answer = client.answer()
+    assert answer.status == 200 if fine else answer.status in (400, 431), answer
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_body_at_max_body_goes_and_one_byte_more_is_413(world, nats, origin, size):
+    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-body", str(size))
+    for make in (lambda body: request_bytes("POST", "/", body=body),
+                 lambda body: chunked(b"%x" % len(body), body)):
+        client = world.client(gateway)
+        client.send(make(b"b" * size))
+        assert client.answer().body == b"%d" % size
+        client.send(make(b"b" * (size + 1)))
+        assert_problem(client.answer(), 413, "too-large")
+        assert client.at_end()
+
+
+# ---- time --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty(world, nats, origin):
+    return world.gateway(nats, "--route", "/=weather.nats", "--head-timeout", "400ms",
+                         "--idle-timeout", "800ms")
+
+
+@pytest.mark.parametrize("trickle", [False, True])
+def test_a_head_that_takes_longer_than_the_head_timeout_is_408(world, hasty, origin, trickle):
+    """From its first byte on: more bytes do not buy more time."""
+    client = world.client(hasty)
+    with Stopwatch() as watch:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        while trickle and not client.readable(0.05):
+            client.send(b"X")
+        answer = client.answer()
+    assert_problem(answer, 408, "request-timeout")
+    assert 0.35 < watch.seconds < 0.8 * SLOW and client.at_end()
+    assert origin.requests == []
+
+
+def test_a_silent_connection_is_closed_after_the_idle_timeout_without_an_answer(world, hasty):
+    for used in (False, True):
+        client = world.client(hasty)
+        if used:
+            assert client.get("/").status == 200
+        with Stopwatch() as watch:
+            assert client.at_end()
+        assert 0.7 < watch.seconds < 1.4 * SLOW
+
+
+def test_a_body_that_stands_still_ends_after_the_idle_timeout(world, hasty, origin):
+    client = world.client(hasty)
+    with Stopwatch() as watch:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+        try:
+            assert client.answer().status == 408
+        except ConnectionError:
+            pass
+    assert 0.7 < watch.seconds < 1.4 * SLOW and origin.requests == []
+
+
+def test_a_body_that_comes_slowly_and_keeps_coming_is_taken(world, hasty, origin):
+    client = world.client(hasty)
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+    for _ in range(10):
+        assert not client.readable(0.15)
+        client.send(b"b")
+    assert client.answer().body == b"10"
+
+
+def test_an_empty_line_does_not_begin_a_request_that_is_late(world, hasty):
+    """Some clients send one behind a body: nothing is asked, so there is nothing to answer."""
+    client = world.client(hasty)
+    client.send(request_bytes("POST", "/", body=b"x") + b"\r\n")
+    assert client.answer().status == 200
+    assert client.at_end()
+
+
+def test_the_defaults_are_those_that_help_tells(world):
+    text = " ".join(world.run([NRT, "gateway", "--help"]).stdout.split())
+    for option, default in (("--max-connections", "10000"), ("--max-requests", "100000"),
+                            ("--max-head", "64k"), ("--max-fields", "100"), ("--max-target", "8k"),
+                            ("--idle-timeout", "1m"), ("--head-timeout", "10s")):
+        told = text.split(f"{option} ", 1)[1].split(" --", 1)[0]
+        assert f"default: {default}" in told or (option == "--head-timeout" and ": 10s" in text), told
+
+
+# ---- connections -------------------------------------------------------------------------------
+
+
+def test_connections_up_to_the_limit_are_served_and_one_more_gets_503(world, nats, origin):
+    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-connections", "5")
+    clients = [world.client(gateway) for _ in range(5)]
+    for client in clients:
+        assert client.get("/").status == 200
+    with Client(gateway.url) as extra:
+        assert_problem(extra.answer(), 503, "busy", "too-busy")
+        assert extra.at_end()
+    for client in clients:
+        assert client.get("/").status == 200
+    clients[0].close()
+
+    def served():
+        with Client(gateway.url) as again:
+            again.send(request_bytes("GET", "/"))
+            return again.answer().status == 200
+
+    until(served, "a place for one more")
+
+
+def test_connections_beyond_the_limit_do_not_pile_up(world, nats, origin):
+    """A client that does not take its 503 and does not go away holds no more than the limit does."""
+    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-connections", "10")
+    with Client(gateway.url) as client:
+        client.get("/")
+    before = gateway.descriptors()
+    held = [world.client(gateway) for _ in range(500)]
+    until(lambda: held[-1].readable(0.01), "the last one is answered or closed")
+    assert gateway.descriptors() <= before + 10 + 100
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_connection_closes_after_so_many_requests(world, nats, origin, count):
+    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-requests", str(count))
+    client = world.client(gateway)
+    for number in range(1, count + 1):
+        answer = client.get("/")
+        assert answer.status == 200
+        assert (answer.get("Connection") == "close") == (number == count)
+    assert client.at_end()
+
+
+def test_requests_in_flight_up_to_the_limit_are_served_and_one_more_gets_503(world, nats, peer):
+    gate = Gate()
+    world.serve(nats, "weather.nats", world.origin(lambda request: gate.wait() or plain("fine")),
+                args=["--max-in-flight", "3"])
+    sub = peer.subscribe(peer.inbox())
+    for _ in range(4):
+        peer.publish(SUBJECT + "get", gowire.request("GET", "/", "weather.nats"), sub.subject)
+    answer = parse_answer(sub.next().payload)
+    assert_problem(answer, 503, "refused")
+    gate.open()
+    assert [parse_answer(sub.next().payload).body for _ in range(3)] == [b"fine"] * 3
