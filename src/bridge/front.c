@@ -64,9 +64,17 @@ static void conn_close(nrt__front_conn *conn) {
     check_drained(front);
 }
 
+static void set_timer(nrt__front_conn *conn, uint32_t delay_ms);
+
 static void on_timeout(nrt__timer *timer, void *arg) {
     nrt__front_conn *conn = arg;
     (void)timer;
+    if (nrt__buf_len(&conn->stream.out) > 0 && conn->stream.sent != conn->sent_seen) {
+        /* A slow reader is not a silent one. */
+        conn->sent_seen = conn->stream.sent;
+        set_timer(conn, conn->front->options.idle_timeout_ms);
+        return;
+    }
     if (conn->state == NRT__FRONT_READING && conn->got_bytes) {
         conn->keep_alive = false;
         nrt__front_refuse(conn, NRT_ERR_REQUEST_TIMEOUT, NULL);
@@ -124,6 +132,8 @@ static void on_drained(void *arg) {
         nrt__stream_set_reading(&conn->stream, true);
         if (nrt__buf_len(&conn->pending) > 0) {
             run(conn, (nrt_str){"", 0});
+        } else if (!conn->got_bytes) {
+            set_timer(conn, conn->front->options.idle_timeout_ms);
         }
         break;
     case NRT__FRONT_WAITING:

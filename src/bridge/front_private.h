@@ -30,9 +30,10 @@ typedef struct nrt__front_conn {
     nrt__buf pending; /* bytes that came behind the request, for the next one */
     nrt__timer timer;
     nrt_exchange_id exchange;
-    uint64_t requests; /* on this connection so far */
-    int64_t began_ms;  /* the request, for the record */
-    nrt_str host;      /* the service's; of the route, or in the request's arena */
+    uint64_t sent_seen; /* of the stream, when the timer last looked */
+    uint64_t requests;  /* on this connection so far */
+    int64_t began_ms;   /* the request, for the record */
+    nrt_str host;       /* the service's; of the route, or in the request's arena */
     nrt__front_state state;
     bool got_bytes;  /* of the request now being read */
     bool trusted;    /* its X-Forwarded-* are believed */

@@ -30,6 +30,7 @@ static void flush(void *arg) {
             stream->events->broken(stream->arg);
             return;
         }
+        stream->sent += (uint64_t)put;
         nrt__buf_consume(&stream->out, (size_t)put);
     }
     nrt__buf_shrink(&stream->out, OUT_KEEP);

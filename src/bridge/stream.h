@@ -26,6 +26,7 @@ struct nrt__stream {
     nrt__io io;
     nrt__task flush;
     nrt__buf out;
+    uint64_t sent; /* bytes handed to the socket so far */
     bool reading;
     bool blocked; /* the socket takes no more for now */
 };

@@ -16,6 +16,7 @@ enum {
     INBOX_CHARS = 22,
     SLOT_BITS = 6 * SLOT_CHARS,
     SLAB = 64, /* exchanges allocated at a time */
+    REPLY_MAX = 64 + TOKEN_CHARS,
 };
 
 typedef enum exchange_state {
@@ -32,11 +33,12 @@ typedef struct exchange {
     nrt_result_fn fn;
     void *arg;
     uint64_t generation; /* of the slot: makes ids unique */
-    uint64_t mark;       /* of the output: sent wholly, or certainly not received */
+    uint64_t from;       /* marks in the output: where its PUB begins */
+    uint64_t mark;       /* and ends: sent wholly, or certainly not received */
     uint64_t subject;    /* hash */
     int64_t deadline_ms;
-    nrt_str stored;        /* while waiting: subject and payload */
-    size_t stored_subject; /* bytes of it that are the subject */
+    nrt_str stored; /* while waiting: the whole PUB */
+    size_t payload; /* bytes of its payload */
     uint32_t slot;
     exchange_state state;
     bool to_head;
@@ -250,13 +252,22 @@ static void write_token(char *out, const exchange *one) {
     memcpy(out + SLOT_CHARS, one->secret, SECRET_CHARS);
 }
 
+/* Reply subjects are the same in every session. */
+static nrt_str write_reply(const nrt__client *client, const exchange *one, char *out) {
+    memcpy(out, client->inbox_prefix, client->inbox_len);
+    write_token(out + client->inbox_len, one);
+    return (nrt_str){out, client->inbox_len + TOKEN_CHARS};
+}
+
 static int publish(nrt__client *client, exchange *one, nrt_str subject, const nrt_str *parts,
                    size_t count) {
-    char reply[sizeof(client->inbox_prefix) + TOKEN_CHARS];
-    memcpy(reply, client->inbox_prefix, client->inbox_len);
-    write_token(reply + client->inbox_len, one);
-    int error = nrt__session_publish(
-        client->session, subject, (nrt_str){reply, client->inbox_len + TOKEN_CHARS}, parts, count);
+    char reply[REPLY_MAX];
+    if (nrt__session_state_get(client->session) != NRT__SESSION_READY) {
+        return NRT_ERR_DISCONNECTED;
+    }
+    one->from = nrt__session_mark(client->session);
+    int error = nrt__session_publish(client->session, subject, write_reply(client, one, reply),
+                                     parts, count);
     one->mark = nrt__session_mark(client->session);
     return error;
 }
@@ -271,33 +282,47 @@ static void on_timeout(nrt__timer *timer, void *arg) {
     }
 }
 
-/* Keeps the request until there is a connection, or until it has waited long enough. */
-static int store(nrt__client *client, exchange *one, const nrt_str *parts, size_t count) {
-    nrt_str subject = nrt__buf_view(&client->subject);
-    size_t len = subject.len;
-    for (size_t i = 0; i < count; i++) {
-        len += parts[i].len;
-    }
-    if (len > client->options.max_waiting ||
-        client->stored_bytes > client->options.max_waiting - len) {
+static int keep(nrt__client *client, exchange *one, nrt_str message) {
+    size_t max = client->options.max_waiting;
+    if (message.len > max || client->stored_bytes > max - message.len) {
         return NRT_ERR_BUSY;
     }
-    char *copy = malloc(len);
+    char *copy = malloc(message.len);
     if (!copy) {
         return NRT_ERR_MEMORY;
     }
-    memcpy(copy, subject.ptr, subject.len);
-    size_t at = subject.len;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0) {
-            memcpy(copy + at, parts[i].ptr, parts[i].len);
-            at += parts[i].len;
-        }
-    }
-    one->stored = (nrt_str){copy, len};
-    one->stored_subject = subject.len;
-    client->stored_bytes += len;
+    memcpy(copy, message.ptr, message.len);
+    one->stored = (nrt_str){copy, message.len};
+    client->stored_bytes += message.len;
     return 0;
+}
+
+/* Keeps the request until there is a connection, or until it has waited long enough. */
+static int store(nrt__client *client, exchange *one, const nrt_str parts[2]) {
+    char reply[REPLY_MAX];
+    nrt__buf text;
+    nrt__buf_init(&text, client->options.max_waiting);
+    nrt__buf_lit(&text, "PUB ");
+    nrt__buf_put(&text, nrt__buf_view(&client->subject));
+    nrt__buf_lit(&text, " ");
+    nrt__buf_put(&text, write_reply(client, one, reply));
+    nrt__buf_lit(&text, " ");
+    nrt__buf_u64(&text, one->payload);
+    nrt__buf_lit(&text, "\r\n");
+    nrt__buf_put(&text, parts[0]);
+    nrt__buf_put(&text, parts[1]);
+    nrt__buf_lit(&text, "\r\n");
+    int error = text.failed ? NRT_ERR_BUSY : keep(client, one, nrt__buf_view(&text));
+    nrt__buf_free(&text);
+    return error;
+}
+
+static void wait_for_connection(nrt__client *client, exchange *one) {
+    int64_t until = client->env->now_ms + client->options.connect_wait_ms;
+    one->state = WAITING;
+    ring_add(&client->waiting, one);
+    nrt__timer_set(client->timers, &one->timer, until < one->deadline_ms ? until : one->deadline_ms,
+                   on_timeout, client);
 }
 
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
@@ -330,24 +355,21 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
     one->subject = hash(subject);
     one->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
     one->deadline_ms = now + wait;
+    one->payload = parts[0].len + parts[1].len;
     error = publish(client, one, subject, parts, 2);
     if (error == NRT_ERR_DISCONNECTED) {
-        error = store(client, one, parts, 2);
+        error = store(client, one, parts);
         if (error < 0) {
             goto fail;
         }
-        one->state = WAITING;
-        ring_add(&client->waiting, one);
-        if (wait > client->options.connect_wait_ms) {
-            wait = client->options.connect_wait_ms;
-        }
+        wait_for_connection(client, one);
     } else if (error < 0) {
         goto fail;
     } else {
         one->state = SENT;
         ring_add(&client->sent, one);
+        nrt__timer_set(client->timers, &one->timer, one->deadline_ms, on_timeout, client);
     }
-    nrt__timer_set(client->timers, &one->timer, now + wait, on_timeout, client);
     if (id) {
         *id = id_of(one);
     }
@@ -462,10 +484,9 @@ void nrt__client_ready(nrt__client *client) {
     while (client->waiting.next != &client->waiting &&
            nrt__session_state_get(client->session) == NRT__SESSION_READY) {
         exchange *one = client->waiting.next;
-        nrt_str stored = one->stored;
-        nrt_str subject = {stored.ptr, one->stored_subject};
-        nrt_str payload = {stored.ptr + subject.len, stored.len - subject.len};
-        int error = publish(client, one, subject, &payload, 1);
+        one->from = nrt__session_mark(client->session);
+        int error = nrt__session_publish_again(client->session, one->stored, one->payload);
+        one->mark = nrt__session_mark(client->session);
         if (error < 0) {
             end(client, one, error, nrt_error_text(error), NULL);
             continue;
@@ -475,6 +496,18 @@ void nrt__client_ready(nrt__client *client) {
         ring_add(&client->sent, one);
         one->state = SENT;
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, on_timeout, client);
+    }
+}
+
+void nrt__client_save(nrt__client *client) {
+    exchange *next;
+    for (exchange *one = client->sent.next; one != &client->sent; one = next) {
+        next = one->next;
+        nrt_str message = nrt__session_unsent(client->session, one->from, one->mark);
+        if (message.len > 0 && keep(client, one, message) == 0) {
+            ring_remove(one);
+            wait_for_connection(client, one);
+        }
     }
 }
 

@@ -35,6 +35,10 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
 
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);
 
+/* The session is about to be stopped: requests that have not gone out wait for the next one. Then
+ * nrt__client_disconnected. */
+void nrt__client_save(nrt__client *client);
+
 /* What happens to the session. `reason` is why there is no connection, in words. */
 void nrt__client_ready(nrt__client *client);
 void nrt__client_disconnected(nrt__client *client, const char *reason);

@@ -136,6 +136,7 @@ static void output_grew(nrt__session *session, size_t before) {
 bool nrt__session_put(nrt__session *session, nrt_str line) {
     size_t before = nrt__buf_len(&session->out);
     bool fine = nrt__buf_put(&session->out, line);
+    session->out.failed = false;
     output_grew(session, before);
     return fine;
 }
@@ -177,6 +178,30 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     nrt__buf_lit(out, "\r\n");
     output_grew(session, before);
     return 0;
+}
+
+int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload) {
+    nrt__buf *out = &session->out;
+    size_t before = nrt__buf_len(out);
+    if (session->state < NRT__SESSION_WAIT_PONG) {
+        return NRT_ERR_DISCONNECTED;
+    }
+    if (payload > session->info.max_payload) {
+        return NRT_ERR_TOO_LARGE;
+    }
+    if (message.len > session->options.max_output ||
+        before > session->options.max_output - message.len) {
+        return NRT_ERR_BUSY;
+    }
+    return nrt__session_put(session, message) ? 0 : NRT_ERR_MEMORY;
+}
+
+nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {
+    if (from < session->sent_total || to > session->out_total) {
+        return (nrt_str){NULL, 0};
+    }
+    nrt_str out = nrt__buf_view(&session->out);
+    return (nrt_str){out.ptr + (size_t)(from - session->sent_total), (size_t)(to - from)};
 }
 
 /* ---- pings ---- */

@@ -91,6 +91,14 @@ void nrt__session_sent(nrt__session *session, size_t len);
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count);
 
+/* The same with a message that is written already, as nrt__session_unsent gave it; `payload` is its
+ * payload's size. */
+int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload);
+
+/* What was appended between two marks, if none of it has been handed to the socket: else absent.
+ * Until the next call. */
+nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to);
+
 /* Marks how far output had come: true later once everything up to there was handed to the socket.
  */
 uint64_t nrt__session_mark(const nrt__session *session);

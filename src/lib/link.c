@@ -94,6 +94,7 @@ static void lost(nrt__link *link, int error, const char *reason) {
     snprintf(detail, sizeof(detail), "%s: %s", url, reason);
     close_socket(link);
     link->state = NRT__LINK_IDLE;
+    nrt__client_save(link->conn->client);
     nrt__session_stop(link->session);
     link->conn->last_error = error;
     bool lasted = env_of(link)->now_ms - link->up_since_ms >= LASTED_MS;

@@ -93,11 +93,6 @@ void fuzz_h1_read(fuzz_h1 *out, nrt_str input, unsigned flags, const nrt__h1_lim
     bool cut_short = event == NRT__H1_MORE || (event < 0 && out->reader.truncated);
     out->verdict = event == NRT__H1_END ? FUZZ_ACCEPT : cut_short ? FUZZ_INCOMPLETE : FUZZ_REJECT;
     out->error = out->verdict == FUZZ_REJECT ? event : 0;
-    if (out->error == NRT_ERR_HEAD_TOO_LARGE && out->reader.in_trailers) {
-        /* Trailers are counted as llhttp hands them on, in pieces or not: which of two faults is
-         * found first may differ. */
-        out->error = flags & NRT__H1_REQUEST ? NRT_ERR_BAD_REQUEST : NRT_ERR_PROTOCOL;
-    }
 }
 
 void fuzz_h1_free(fuzz_h1 *one) {

@@ -258,8 +258,8 @@ def test_a_body_behind_an_answer_to_head_is_answered_to_nobody(sidecar):
 @pytest.mark.parametrize("late", [SECOND, b"x", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
 def test_what_comes_on_an_idle_connection_closes_it(sidecar, late):
     def script(connection):
-        connection.send(plain("first"))
         sidecar.used.append(connection)
+        connection.send(plain("first"))
         return True
 
     sidecar.scripts["/late"] = script
