@@ -209,7 +209,8 @@ FORBIDDEN = ["Host", "Content-Length", "Transfer-Encoding", "Authorization", "Co
              "Upgrade", "Expect", "Range", "If-Match", "Cache-Control", "Max-Forwards", "Location",
              "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "Via",
              "NRT-ID", "NRT-Error", "Date", "Vary", "Age", "Expires", "Proxy-Authorization",
-             "WWW-Authenticate", "Retry-After", "Proxy-Authenticate"]
+             "WWW-Authenticate", "Retry-After", "Proxy-Authenticate", "X-Forwarded-Port",
+             "X-Forwarded-Prefix", "X_Forwarded_For", "X-Forwarded_Proto", "NRT_ID"]
 
 
 def chunked(name, more=b""):

@@ -264,7 +264,9 @@ def test_options_asterisk_is_about_the_server_and_has_no_path_put_before_it(worl
 
 
 @pytest.mark.parametrize("target", ["/../secret", "/x/../../secret", "/%2e%2e/secret", "/..",
-                                    "/.%2E/secret", "/x/%2e%2e/../secret"])
+                                    "/.%2E/secret", "/x/%2e%2e/../secret", "/..%2fsecret",
+                                    "/%2e%2e%2Fsecret", "/..%5csecret", "/..\\secret",
+                                    "/..;/secret", "/..;x=y/secret", "/%2e%2e;/secret", "/..?x"])
 def test_a_target_does_not_climb_out_of_the_sidecars_base_path(world, nats, peer, target):
     """`nrt serve h.nats http://…/base` gives away what is below /base."""
     origin = world.origin(plain("fine"))
@@ -272,4 +274,4 @@ def test_a_target_does_not_climb_out_of_the_sidecars_base_path(world, nats, peer
     payload = request_bytes("GET", target, "weather.nats")
     answer = parse_answer(peer.request("nrt.requests.weather.nats.get", payload).payload)
     assert answer.status in (400, 403, 404) or not re.search(
-        r"(^|/)(\.|%2e){2}(/|$)", origin.requests[0].target, re.I), origin.requests
+        r"(^|/)(\.|%2e){2}([/\\;?]|%2f|%5c|$)", origin.requests[0].target, re.I), origin.requests

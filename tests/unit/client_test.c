@@ -337,7 +337,7 @@ static void waiting_requests_have_a_ceiling(void **state) {
     while (taken < COUNT(a) && send_for(&a[taken], "GET", "http://weather.nats/", 0, NULL) == 0) {
         taken++;
     }
-    assert_in_range(taken, 4096 / 100, 4096 / 50);
+    assert_in_range(taken, 4096 / 200, 4096 / 100);
     assert_int_equal(send_for(&a[99], "GET", "http://weather.nats/", 0, NULL), NRT_ERR_BUSY);
     assert_int_equal(nrt__client_in_flight(e->client), taken);
     assert_int_equal(engine_connect(e), 0);
