@@ -1,5 +1,7 @@
 """Every limit: what is exactly at it goes through, one more is refused, and options move it."""
 
+import time
+
 import pytest
 
 from harness import gowire
@@ -251,6 +253,18 @@ def test_an_empty_line_does_not_begin_a_request_that_is_late(world, hasty):
     client.send(request_bytes("POST", "/", body=b"x") + b"\r\n")
     assert client.answer().status == 200
     assert client.at_end()
+
+
+def test_empty_lines_do_not_keep_a_connection_open(world, hasty):
+    """They are no request, so they buy no time."""
+    client = world.client(hasty)
+    with Stopwatch() as watch:
+        try:
+            while not client.readable(0.2):
+                client.send(b"\r\n")
+                assert time.monotonic() - watch.start < 5 * SLOW, "it is still open"
+        except ConnectionError:
+            pass
 
 
 def test_the_defaults_are_those_that_help_tells(world):
