@@ -174,28 +174,6 @@ int nrt__front_check_head(nrt__front_conn *conn, const char **detail) {
     return error;
 }
 
-/* X-Forwarded-*, Forwarded and Via, also as CGI would read them: with '_' for '-'. */
-static bool is_claim(nrt_str name) {
-    static const char prefix[] = "x-forwarded-";
-    size_t i = 0;
-    while (i < sizeof(prefix) - 1 && i < name.len &&
-           (nrt__lower(name.ptr[i]) == prefix[i] || (name.ptr[i] == '_' && prefix[i] == '-'))) {
-        i++;
-    }
-    return i == sizeof(prefix) - 1 || nrt__str_same(name, NRT__STR("Forwarded")) ||
-           nrt__str_same(name, NRT__STR("Via"));
-}
-
-static void drop_claims(nrt_fields *fields) {
-    size_t kept = 0;
-    for (size_t i = 0; i < fields->count; i++) {
-        if (!is_claim(fields->list[i].name)) {
-            fields->list[kept++] = fields->list[i];
-        }
-    }
-    fields->count = kept;
-}
-
 /* RFC 9110 section 7.6.3, and the de-facto X-Forwarded-*: what came from outside is replaced,
  * unless from whom we trust. */
 static bool add_forwarded(nrt__front_conn *conn) {
@@ -205,7 +183,7 @@ static bool add_forwarded(nrt__front_conn *conn) {
     nrt__buf text;
     nrt__buf_init(&text, 64 * 1024);
     if (!conn->trusted) {
-        drop_claims(fields);
+        nrt__fields_drop(fields, NRT__FIELD_CLAIM);
     }
     const nrt__field *before = NULL;
     while ((before = nrt__fields_find(fields, NRT__X_FORWARDED_FOR, before))) {

@@ -10,6 +10,7 @@
 #define F_KEEP NRT__FIELD_KEEP
 #define F_ONE NRT__FIELD_SINGLETON
 #define F_NOT NRT__FIELD_NO_TRAILER
+#define F_CLAIM NRT__FIELD_CLAIM
 
 typedef struct field_entry {
     const char *name;
@@ -24,7 +25,7 @@ typedef struct field_entry {
 /* Sorted by length, so that most names are told from all of these by their length alone. */
 static const field_entry field_table[] = {
     ENTRY("te", NRT__TE, F_HOP | F_NOT),
-    ENTRY("via", NRT__VIA, F_KEEP | F_NOT),
+    ENTRY("via", NRT__VIA, F_KEEP | F_NOT | F_CLAIM),
     ENTRY("age", NRT__LISTED, F_NOT),
     ENTRY("host", NRT__HOST, F_KEEP | F_ONE | F_NOT),
     ENTRY("date", NRT__DATE, F_KEEP | F_NOT),
@@ -39,7 +40,7 @@ static const field_entry field_table[] = {
     ENTRY("location", NRT__LISTED, F_KEEP | F_NOT),
     ENTRY("if-match", NRT__LISTED, F_KEEP | F_NOT),
     ENTRY("if-range", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("forwarded", NRT__FORWARDED, F_KEEP | F_NOT),
+    ENTRY("forwarded", NRT__FORWARDED, F_KEEP | F_NOT | F_CLAIM),
     ENTRY("connection", NRT__CONNECTION, F_HOP | F_NOT),
     ENTRY("keep-alive", NRT__LISTED, F_HOP | F_NOT),
     ENTRY("set-cookie", NRT__LISTED, F_KEEP | F_NOT),
@@ -52,13 +53,13 @@ static const field_entry field_table[] = {
     ENTRY("if-none-match", NRT__LISTED, F_KEEP | F_NOT),
     ENTRY("http2-settings", NRT__LISTED, F_HOP | F_NOT),
     ENTRY("content-length", NRT__CONTENT_LENGTH, F_FRAMING | F_KEEP | F_NOT),
-    ENTRY("x-forwarded-for", NRT__X_FORWARDED_FOR, F_KEEP | F_NOT),
-    ENTRY("x-forwarded-host", NRT__X_FORWARDED_HOST, F_KEEP | F_NOT),
+    ENTRY("x-forwarded-for", NRT__X_FORWARDED_FOR, F_KEEP | F_NOT | F_CLAIM),
+    ENTRY("x-forwarded-host", NRT__X_FORWARDED_HOST, F_KEEP | F_NOT | F_CLAIM),
     ENTRY("content-encoding", NRT__LISTED, F_KEEP | F_NOT),
     ENTRY("proxy-connection", NRT__LISTED, F_HOP | F_NOT),
     ENTRY("www-authenticate", NRT__LISTED, F_KEEP | F_NOT),
     ENTRY("if-modified-since", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("x-forwarded-proto", NRT__X_FORWARDED_PROTO, F_KEEP | F_NOT),
+    ENTRY("x-forwarded-proto", NRT__X_FORWARDED_PROTO, F_KEEP | F_NOT | F_CLAIM),
     ENTRY("transfer-encoding", NRT__TRANSFER_ENCODING, F_HOP | F_FRAMING | F_KEEP | F_NOT),
     ENTRY("proxy-authenticate", NRT__LISTED, F_HOP | F_NOT),
     ENTRY("if-unmodified-since", NRT__LISTED, F_KEEP | F_NOT),
@@ -66,28 +67,42 @@ static const field_entry field_table[] = {
     ENTRY("proxy-authentication-info", NRT__LISTED, F_HOP | F_NOT),
 };
 
-void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
-    *id = NRT__OTHER;
-    *flags = 0;
-    /* Whoever turns names into variables, as CGI does, cannot tell NRT_ID from NRT-ID. */
-    if (name.len >= 4 && nrt__str_same((nrt_str){name.ptr, 3}, NRT__STR("nrt")) &&
-        (name.ptr[3] == '-' || name.ptr[3] == '_')) {
-        *flags = NRT__FIELD_NRT | NRT__FIELD_NO_TRAILER;
-        return;
+/* Whoever turns names into variables, as CGI does, cannot tell NRT_ID from NRT-ID: '_' counts as
+ * '-'. */
+static bool begins_as(nrt_str name, nrt_str prefix) {
+    size_t i = 0;
+    while (i < prefix.len && i < name.len &&
+           (nrt__lower(name.ptr[i]) == prefix.ptr[i] ||
+            (name.ptr[i] == '_' && prefix.ptr[i] == '-'))) {
+        i++;
     }
+    return i == prefix.len;
+}
+
+static const field_entry *find_entry(nrt_str name) {
     for (size_t i = 0; i < sizeof(field_table) / sizeof(field_table[0]); i++) {
         const field_entry *entry = &field_table[i];
-        if (entry->len < name.len) {
-            continue;
-        }
         if (entry->len > name.len) {
-            return;
+            return NULL;
         }
-        if (nrt__str_same(name, (nrt_str){entry->name, entry->len})) {
-            *id = entry->id;
-            *flags = entry->flags;
-            return;
+        if (entry->len == name.len && nrt__str_same(name, (nrt_str){entry->name, entry->len})) {
+            return entry;
         }
+    }
+    return NULL;
+}
+
+void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
+    const field_entry *entry = find_entry(name);
+    *id = entry ? entry->id : NRT__OTHER;
+    *flags = entry ? entry->flags : 0;
+    if (entry || name.len < 4) {
+        return;
+    }
+    if (begins_as(name, NRT__STR("nrt-"))) {
+        *flags = NRT__FIELD_NRT | NRT__FIELD_NO_TRAILER;
+    } else if (begins_as(name, NRT__STR("x-forwarded-"))) {
+        *flags = NRT__FIELD_CLAIM | NRT__FIELD_NO_TRAILER;
     }
 }
 

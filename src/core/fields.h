@@ -12,7 +12,8 @@ enum {
     NRT__FIELD_FRAMING = 2, /* always regenerated from the message itself */
     NRT__FIELD_NRT = 4,     /* NRT-*: ours to make and to consume */
     NRT__FIELD_KEEP = 8, /* Connection may not nominate it: removing it would change the meaning */
-    NRT__FIELD_SINGLETON = 16,  /* more than one line is an error, or an attack */
+    NRT__FIELD_SINGLETON = 16, /* more than one line is an error, or an attack */
+    NRT__FIELD_CLAIM = 64, /* says where a request came from: believed from whom we trust only */
     NRT__FIELD_NO_TRAILER = 32, /* must not stand in a trailer section (RFC 9110 section 6.5.1) */
 };
 

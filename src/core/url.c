@@ -140,22 +140,45 @@ bool nrt__authority_split(nrt_str authority, nrt_str *host, nrt_str *port) {
     return is_ip_literal(*host) || is_reg_name(*host);
 }
 
+/* The character at the start of `path`, as a server might see it; *len is how many bytes it takes.
+ * Only what matters to segments is decoded: '.', '/' and '\\'. */
+static char seen_as(nrt_str path, size_t *len) {
+    *len = 1;
+    if (path.ptr[0] != '%' || path.len < 3) {
+        return path.ptr[0];
+    }
+    char high = path.ptr[1];
+    char low = nrt__lower(path.ptr[2]);
+    char c = high == '2' && low == 'e'   ? '.'
+             : high == '2' && low == 'f' ? '/'
+             : high == '5' && low == 'c' ? '\\'
+                                         : '%';
+    *len = c == '%' ? 1 : 3;
+    return c;
+}
+
 bool nrt__path_has_dots(nrt_str path) {
-    size_t at = 0;
-    while (at < path.len && path.ptr[at] != '?') {
-        size_t dots = 0;
-        at++; /* the '/' before the segment */
-        while (at < path.len && path.ptr[at] != '/' && path.ptr[at] != '?') {
-            bool encoded = path.len - at >= 3 && path.ptr[at] == '%' && path.ptr[at + 1] == '2' &&
-                           nrt__lower(path.ptr[at + 2]) == 'e';
-            dots += encoded || path.ptr[at] == '.' ? 1 : 3; /* 3: something else as well */
-            at += encoded ? 3 : 1;
-        }
-        if (dots == 1 || dots == 2) {
-            return true;
+    enum { OTHER = 3 }; /* more than dots in this segment */
+    size_t dots = 0;
+    bool parameters = false; /* behind a ';' */
+    while (path.len > 0 && path.ptr[0] != '?') {
+        size_t len;
+        char c = seen_as(path, &len);
+        path.ptr += len;
+        path.len -= len;
+        if (c == '/' || c == '\\') {
+            if (dots == 1 || dots == 2) {
+                return true;
+            }
+            dots = 0;
+            parameters = false;
+        } else if (c == ';') {
+            parameters = true;
+        } else if (!parameters) {
+            dots += c == '.' ? 1 : OTHER;
         }
     }
-    return false;
+    return dots == 1 || dots == 2;
 }
 
 /* Takes what stands before the first of `stops` off `text`. */

@@ -315,6 +315,26 @@ static bool connection_is_no_list(const both *both) {
     return false;
 }
 
+/* A line of the message begins with more hex digits than a number of 64 bits has. */
+static bool has_padded_size(const both *both) {
+    nrt_str rest = message_of(both);
+    nrt_str line;
+    while (fuzz_line(&rest, &line)) {
+        size_t digits = 0;
+        while (digits < line.len && strchr("0123456789abcdef", nrt__lower(line.ptr[digits]))) {
+            digits++;
+        }
+        if (digits > 16) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_extension(const both *both) {
+    return (both->theirs->parser.flags & F_CHUNKED) && has_byte(message_of(both), ';');
+}
+
 static bool has_trailers(const both *both) {
     return nrt__buf_len(&both->theirs->fields) > both->theirs->head;
 }
@@ -368,8 +388,10 @@ static const difference only_llhttp_accepts[] = {
     {"chunk extensions are too long", is_large, "A limit of ours."},
     {"the target is too long", is_large, "A limit of ours."},
     {"the request line is too long", is_large, "A limit of ours."},
-    {"the head is too large", is_large, "A limit of ours."},
-    {"the trailer section is too large", is_large, "A limit of ours."},
+    {"the section is too large", is_large, "A limit of ours."},
+    {"a chunk-size line is too long", is_large, "A limit of ours."},
+    {"a chunk size is not 1 to 16 hex digits", has_padded_size,
+     "A limit of ours: llhttp takes zeros without end."},
     {"too many fields", has_many_fields, "A limit of ours."},
     /* start lines */
     {"the HTTP version is not valid", is_other_version,
@@ -422,6 +444,9 @@ static const difference only_llhttp_accepts[] = {
      "A server must not send it with 1xx and 204 (RFC 9112 section 6.1)."},
     {"Content-Length is not a number", length_is_huge,
      "llhttp takes more than 2^63 - 1, and does not look where nothing follows."},
+    {"a chunk extension is not valid", has_extension,
+     "RFC 9112 section 7.1.1, without white space, which is bad; llhttp does not look at the whole "
+     "of it."},
     /* trailers */
     {"a trailer field is not valid", has_trailers, "As in the head."},
     {"a trailer field that must not be one", has_trailers,

@@ -40,8 +40,8 @@ static void check_message(const nrt__nats_parser *parser, nrt_str bytes) {
     CHECK(msg->header.len + msg->payload.len <= parser->max_message);
     CHECK(!msg->oversized || (msg->header.len == 0 && msg->payload.len == 0));
     CHECK(msg->status >= 0 && msg->status <= 999);
-    CHECK(msg->header.ptr || msg->status == 0);
-    if (msg->header.ptr) {
+    CHECK(msg->header.len > 0 || msg->status == 0);
+    if (msg->header.len > 0) {
         static const char *const names[] = {"", "a", "Status", "Nats-Service-Error", "NRT-Frame"};
         CHECK(nrt__str_starts(msg->header, NRT__STR("NATS/1.0")));
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

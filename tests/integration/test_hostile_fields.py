@@ -7,6 +7,7 @@ from harness.client import Client, request_bytes
 from harness.message import assert_problem, parse_answer
 from harness.origin import plain
 from harness.spy import Connections, Spy
+from harness.world import sanitized
 
 SUBJECT = "nrt.requests.weather.nats."
 
@@ -33,10 +34,6 @@ def gateway(world, nats, origin):
 @pytest.fixture
 def client(world, gateway):
     return world.client(gateway)
-
-
-def lines(*fields):
-    return b"".join(field + b"\r\n" for field in fields)
 
 
 # ---- line ends and controls --------------------------------------------------------------------
@@ -301,5 +298,5 @@ def test_a_flood_of_fields_is_cut_off_without_memory(world, nats, gateway, origi
             except ConnectionError:
                 pass  # reset, while we were still writing
     assert world.client(gateway).get("/").body == b"fine" and len(origin.requests) == 1
-    assert gateway.status("VmRSS") - before < 8 * 1024
+    assert gateway.status("VmRSS") - before < 8 * 1024 or sanitized()
     connections.unharmed()

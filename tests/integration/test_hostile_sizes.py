@@ -10,6 +10,7 @@ from harness.fakenats import FakeNats, info
 from harness.message import assert_problem, parse_answer
 from harness.origin import Gate, plain
 from harness.spy import Connections, Spy
+from harness.world import sanitized
 
 SUBJECT = "nrt.requests.weather.nats."
 LIMIT = 64 * 1024
@@ -150,7 +151,7 @@ def test_clients_that_leave_while_they_wait_leave_nothing_behind(world, nats, pe
     peer.publish(requests[-1].reply, plain("alive"))
     assert client.answer().body == b"alive"
     assert all(message.subject.startswith(("_INBOX.", SUBJECT)) for message in spy.new())
-    assert gateway.status("VmRSS") - before < 4096
+    assert gateway.status("VmRSS") - before < 4096 or sanitized()
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_request_is_never_served(world, nats, origin, gateway):
