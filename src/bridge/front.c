@@ -425,7 +425,10 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
     }
     nrt__loop *loop = nrt__conn_loop(conn);
     nrt__loop_enter(loop);
-    *error = nrt__io_open(loop, &front->listener, fd, NRT_IO_READ, on_acceptable, front);
+    *error = nrt__client_listen(conn->client);
+    if (*error == 0) {
+        *error = nrt__io_open(loop, &front->listener, fd, NRT_IO_READ, on_acceptable, front);
+    }
     nrt__loop_leave(loop);
     if (*error < 0) {
         close(fd);

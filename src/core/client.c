@@ -122,13 +122,7 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
     }
     len += INBOX_CHARS;
     memcpy(client->inbox_prefix + len, ".*", 3);
-    client->inbox = nrt__session_subscribe(session, (nrt_str){client->inbox_prefix, len + 2},
-                                           (nrt_str){NULL, 0}, on_reply, on_inbox_state, client);
     client->inbox_len = len + 1;
-    if (!client->inbox) {
-        nrt__client_destroy(client);
-        return NULL;
-    }
     return client;
 }
 
@@ -325,6 +319,15 @@ static void wait_for_connection(nrt__client *client, exchange *one) {
                    on_timeout, client);
 }
 
+int nrt__client_listen(nrt__client *client) {
+    if (!client->inbox) {
+        nrt_str subject = {client->inbox_prefix, client->inbox_len + 1}; /* with the '*' */
+        client->inbox = nrt__session_subscribe(client->session, subject, (nrt_str){NULL, 0},
+                                               on_reply, on_inbox_state, client);
+    }
+    return client->inbox ? 0 : NRT_ERR_MEMORY;
+}
+
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
                      nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
     if (client->inbox_error < 0) {
@@ -333,7 +336,7 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
     if (client->in_flight >= client->options.max_exchanges) {
         return NRT_ERR_BUSY;
     }
-    exchange *one = take_slot(client);
+    exchange *one = nrt__client_listen(client) == 0 ? take_slot(client) : NULL;
     if (!one) {
         return NRT_ERR_MEMORY;
     }

@@ -28,6 +28,10 @@ void nrt__client_destroy(nrt__client *client);
 /* Nobody is told of anything any more, not even by destroy. */
 void nrt__client_mute(nrt__client *client);
 
+/* Subscribes to the inbox, where replies come. The first request does it too: who only serves need
+ * not be allowed to subscribe there. NRT_ERR_MEMORY. */
+int nrt__client_listen(nrt__client *client);
+
 /* As nrt_send; `timeout_ms` 0 is the default. Hop-by-hop and NRT-* fields of `request` are not
  * sent. `request` is only read, but its framing is settled. */
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,

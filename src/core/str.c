@@ -28,8 +28,9 @@ bool nrt__is_field_value(nrt_str text) {
 
 bool nrt__is_visible(nrt_str text) {
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] <= 0x20 || text.ptr[i] == 0x7f) {
-            return false; /* char may be signed: obs-text is below zero, and no part of a target */
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c <= 0x20 || c >= 0x7f) {
+            return false;
         }
     }
     return text.len > 0;

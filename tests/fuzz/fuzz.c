@@ -64,6 +64,16 @@ bool fuzz_is_line_safe(nrt_str text) {
                              !memchr(text.ptr, '\n', text.len) && !memchr(text.ptr, 0, text.len));
 }
 
+bool fuzz_is_text(const char *text) {
+    bool any = *text != '\0';
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            return false;
+        }
+    }
+    return any;
+}
+
 bool fuzz_is_plain_subject(nrt_str subject) {
     char before = '.';
     for (size_t i = 0; i < subject.len; i++) {

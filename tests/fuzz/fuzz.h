@@ -44,6 +44,9 @@ static inline bool fuzz_inside(nrt_str inner, nrt_str outer) {
 /* True if it holds no CR, LF or NUL: it can stand in a line. */
 bool fuzz_is_line_safe(nrt_str text);
 
+/* True if a person may read it in a terminal: it says something, and holds no control character. */
+bool fuzz_is_text(const char *text);
+
 /* True if it is a subject that names one thing in every reading of NATS: non-empty tokens of
  * visible ASCII, no wildcard anywhere. Written apart from src/core/subject.c on purpose. */
 bool fuzz_is_plain_subject(nrt_str subject);

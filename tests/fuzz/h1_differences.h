@@ -321,7 +321,8 @@ static bool has_padded_size(const both *both) {
     nrt_str line;
     while (fuzz_line(&rest, &line)) {
         size_t digits = 0;
-        while (digits < line.len && strchr("0123456789abcdef", nrt__lower(line.ptr[digits]))) {
+        while (digits < line.len && line.ptr[digits] &&
+               strchr("0123456789abcdef", nrt__lower(line.ptr[digits]))) {
             digits++;
         }
         if (digits > 16) {

@@ -22,9 +22,7 @@ static int fill(void *arg, void *bytes, size_t len) {
 static void on_log(nrt_log_level level, const char *text, void *arg) {
     (void)level;
     (void)arg;
-    for (; *text; text++) { /* nothing of a peer can forge a line or move a cursor */
-        CHECK((unsigned char)*text >= 0x20 && *text != 0x7f);
-    }
+    CHECK(fuzz_is_text(text)); /* nothing of a peer can forge a line or move a cursor */
 }
 
 static void on_info(void *arg) {
@@ -80,7 +78,7 @@ void fuzz_world_open(fuzz_world *world, nrt_handler_fn handler, void *arg) {
     world->env.log_level = NRT_LOG_DEBUG;
     nrt__timers_init(&world->timers, world->env.now_ms);
     nrt__session_options session = {
-        .max_output = 64 * 1024, .max_message = FUZZ_MAX_MESSAGE, .ping_interval_ms = 10000};
+        .max_output = FUZZ_MAX_OUTPUT, .max_message = FUZZ_MAX_MESSAGE, .ping_interval_ms = 10000};
     nrt__session_events events = {
         .ready = on_ready, .info = on_info, .denied = on_denied, .stale = on_stale, .arg = world};
     world->session = nrt__session_create(&world->env, &world->timers, &session, &events);
@@ -133,7 +131,7 @@ bool fuzz_world_receive(fuzz_world *world, nrt_str bytes) {
         bytes.ptr += len;
         bytes.len -= len;
         if (nrt__session_received(world->session, len) < 0) {
-            CHECK(*nrt__session_reason(world->session));
+            CHECK(fuzz_is_text(nrt__session_reason(world->session)));
             world->dying = true;
         }
     }

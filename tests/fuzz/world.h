@@ -10,6 +10,8 @@
 enum {
     FUZZ_MAX_PAYLOAD = 2048, /* of what goes out; as fuzz_greeting says */
     FUZZ_MAX_MESSAGE = 1536, /* of what is taken in */
+    FUZZ_MAX_OUTPUT = 16 * 1024,
+    FUZZ_OUTPUT_MAX = FUZZ_MAX_OUTPUT + 64 * 1024, /* with what always fits: PING, PONG, SUB */
     FUZZ_DEFERRED_MAX = 16,
 };
 

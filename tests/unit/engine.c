@@ -116,6 +116,10 @@ int engine_init(engine *e, unsigned parts) {
                                       .max_exchanges = 100,
                                       .max_waiting = 4096};
         e->client = nrt__client_create(&e->env, &e->timers, e->session, &client);
+        if (e->client && nrt__client_listen(e->client) < 0) { /* in the greeting, for all to see */
+            nrt__client_destroy(e->client);
+            e->client = NULL;
+        }
         if (!e->client) {
             return NRT_ERR_MEMORY;
         }

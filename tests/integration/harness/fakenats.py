@@ -37,26 +37,32 @@ class Session:
 
     def handshake(self):
         """CONNECT, SUBs, and the PONG for the first PING, as a good server does."""
-        while True:
-            line = self.line()
-            verb, *words = line.split(b" ")
-            if verb == b"SUB":
-                self.subs[words[0].decode()] = words[-1].decode()
-            elif verb == b"PING":
-                self.send(b"PONG\r\n")
-                return self
+        while self._step()[0] != b"PING":
+            pass
+        return self
+
+    def _step(self):
+        """One operation of the client: SUBs are remembered, PINGs answered."""
+        verb, *words = self.line().split(b" ")
+        if verb == b"SUB":
+            self.subs[words[0].decode()] = words[-1].decode()
+        elif verb == b"PING":
+            self.send(b"PONG\r\n")
+        return verb, words
 
     def sid(self, start):
-        return next(sid for subject, sid in self.subs.items() if subject.startswith(start))
+        """Of the subscription that begins so; waits for it."""
+        while True:
+            for subject, sid in self.subs.items():
+                if subject.startswith(start):
+                    return sid
+            self._step()
 
     def publish(self):
         """The next PUB of the client: subject, reply and payload; answers its PINGs meanwhile."""
         while True:
-            line = self.line()
-            verb, *words = line.split(b" ")
-            if verb == b"PING":
-                self.send(b"PONG\r\n")
-            elif verb == b"PUB":
+            verb, words = self._step()
+            if verb == b"PUB":
                 payload = self.file.read(int(words[-1]) + 2)[:-2]
                 return words[0].decode(), words[1].decode() if len(words) == 3 else None, payload
 
