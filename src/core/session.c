@@ -98,6 +98,10 @@ const char *nrt__session_reason(const nrt__session *session) {
     return session->reason;
 }
 
+uint64_t nrt__session_received_total(const nrt__session *session) {
+    return session->in_total;
+}
+
 static int fail(nrt__session *session, int error, const char *reason) {
     session->reason = reason;
     return error;

@@ -79,6 +79,9 @@ const char *nrt__session_reason(const nrt__session *session);
 char *nrt__session_room(nrt__session *session, size_t *len);
 int nrt__session_received(nrt__session *session, size_t len);
 
+/* How many bytes have come in this session: whether a server that was asked lives. */
+uint64_t nrt__session_received_total(const nrt__session *session);
+
 /* What waits to be sent, contiguous, and how much of it has been. */
 nrt_str nrt__session_output(const nrt__session *session);
 void nrt__session_sent(nrt__session *session, size_t len);

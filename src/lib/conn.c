@@ -9,6 +9,8 @@
 #include "core/subject.h"
 #include "lib/conn_private.h"
 
+enum { DRAIN_ASK_MS = 2000 };
+
 /* ---- fork: counted in the child, so that a connection knows whose it is. One number for the
  * process. ---- */
 
@@ -211,6 +213,7 @@ static int open_parts(nrt_conn *conn) {
 }
 
 static void free_parts(nrt_conn *conn) {
+    nrt__timer_clear(&conn->loop.timers, &conn->drain_timer);
     if (conn->link.session) {
         nrt__session_stop(conn->link.session);
     }
@@ -430,6 +433,24 @@ int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg) {
 
 /* ---- draining ---- */
 
+/* A drain waits for PONGs; where the server is gone without a word they never come. */
+static void on_drain_timer(nrt__timer *timer, void *arg) {
+    nrt_conn *conn = arg;
+    nrt__session *session = conn->link.session;
+    uint64_t received = nrt__session_received_total(session);
+    if (conn->drained || conn->link.state != NRT__LINK_UP) {
+        return;
+    }
+    if (received == conn->drain_received) {
+        nrt__link_drop(&conn->link, "the server does not answer");
+        return;
+    }
+    conn->drain_received = received;
+    nrt__session_flush(session, NULL, NULL);
+    nrt__timer_set(&conn->loop.timers, timer, conn->loop.env.now_ms + DRAIN_ASK_MS, on_drain_timer,
+                   conn);
+}
+
 static void on_service_stopped(nrt_conn *conn, void *arg) {
     (void)arg;
     conn->stopping--; /* the end of the turn finds out whether it was the last */
@@ -447,6 +468,8 @@ int nrt_conn_drain(nrt_conn *conn, nrt_task_fn fn, void *arg) {
     conn->on_drained = fn;
     conn->on_drained_arg = arg;
     nrt__loop_enter(&conn->loop);
+    conn->drain_received = UINT64_MAX; /* asked for the first time */
+    on_drain_timer(&conn->drain_timer, conn);
     nrt_service *next;
     for (nrt_service *service = nrt__services_first(conn->services); service; service = next) {
         next = service->next;

@@ -69,7 +69,9 @@ struct nrt_conn {
     nrt_task_fn on_drained;
     void *on_drained_arg;
     nrt__task drain_check;
-    int last_error; /* of the last attempt to connect */
+    nrt__timer drain_timer;  /* asks whether the server still lives */
+    uint64_t drain_received; /* bytes from it when it was last asked */
+    int last_error;          /* of the last attempt to connect */
     char error[512];
     char url[300]; /* for nrt_conn_info_get */
 };
@@ -91,6 +93,9 @@ static inline nrt__loop *nrt__conn_loop(nrt_conn *conn) {
 int nrt__link_init(nrt__link *link, nrt_conn *conn);
 void nrt__link_start(nrt__link *link);
 void nrt__link_finish(nrt__link *link);
+
+/* Gives the connection up, at the end of this turn. */
+void nrt__link_drop(nrt__link *link, const char *reason);
 
 /* ---- lib/serve.c ---- */
 

@@ -333,6 +333,10 @@ static void on_stale(void *arg) {
     die_later(arg, NRT_ERR_CONNECT, "the server does not answer pings");
 }
 
+void nrt__link_drop(nrt__link *link, const char *reason) {
+    die_later(link, NRT_ERR_TIMEOUT, reason);
+}
+
 static void on_output(void *arg) {
     nrt__link *link = arg;
     nrt__loop_defer(&link->conn->loop, &link->flush, flush, link);

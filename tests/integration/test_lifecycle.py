@@ -167,6 +167,19 @@ def test_a_second_signal_leaves_at_once(world, nats, slow, which):
     assert watch.seconds < 0.5 * SLOW
 
 
+@pytest.mark.parametrize("which", ["serve", "gateway"])
+def test_a_server_that_is_silent_does_not_keep_a_program_from_leaving(world, nats, which):
+    if which == "serve":
+        child = world.serve(nats, "weather.nats", world.origin(plain("x")))
+    else:
+        child = world.gateway(nats, "--proxy")
+    nats.pause()
+    with Stopwatch() as watch:
+        child.signal(signal.SIGTERM)
+        assert child.wait() == 0
+    assert watch.seconds < 6 * SLOW
+
+
 def test_no_request_is_lost_when_one_of_two_instances_drains_under_load(world, nats):
     """A rolling restart: every request is answered 200."""
     origin = world.origin(lambda request: plain(request.target[1:]))
