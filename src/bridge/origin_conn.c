@@ -113,18 +113,6 @@ static void go_idle(nrt__origin_conn *conn) {
     set_timer(conn, origin->options.idle_timeout_ms, on_idle_timeout);
 }
 
-static bool copy_fields(nrt_fields *to, const nrt_fields *from) {
-    for (size_t i = 0; i < from->count; i++) {
-        const nrt__field *field = &from->list[i];
-        nrt_str name = nrt__arena_copy(to->arena, field->name);
-        nrt_str value = nrt__arena_copy(to->arena, field->value);
-        if (!name.ptr || !value.ptr || !nrt__fields_append(to, name, value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The head is copied when it is there, the trailers at the end. */
 static int take_head(nrt__origin_conn *conn) {
     nrt__message *from = &conn->response;
@@ -134,7 +122,7 @@ static int take_head(nrt__origin_conn *conn) {
     to->length = from->length;
     to->has_length = from->has_length;
     to->reason = nrt__arena_copy(&to->arena, from->reason);
-    return to->reason.ptr && copy_fields(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
+    return to->reason.ptr && nrt__fields_copy(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
 }
 
 /* An origin may answer before it has read the request's body. What is still on its way then would
@@ -153,7 +141,7 @@ static void complete(nrt__origin_conn *conn, bool clean) {
     nrt_exchange *exchange = conn->exchange;
     nrt__message *response = &exchange->response.message;
     int error = 0;
-    if (!copy_fields(&response->trailers, &conn->response.trailers)) {
+    if (!nrt__fields_copy(&response->trailers, &conn->response.trailers)) {
         error = NRT_ERR_MEMORY;
     }
     bool keep = clean && conn->sent && was_read(conn) && conn->response.keep_alive &&

@@ -126,6 +126,17 @@ nrt__field *nrt__fields_append(nrt_fields *fields, nrt_str name, nrt_str value) 
     return field;
 }
 
+bool nrt__fields_copy(nrt_fields *to, const nrt_fields *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        nrt_str name = nrt__arena_copy(to->arena, from->list[i].name);
+        nrt_str value = nrt__arena_copy(to->arena, from->list[i].value);
+        if (!name.ptr || !value.ptr || !nrt__fields_append(to, name, value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 nrt__field *nrt__fields_find(const nrt_fields *fields, nrt__field_id id, const nrt__field *from) {
     size_t i = from ? (size_t)(from - fields->list) + 1 : 0;
     for (; i < fields->count; i++) {

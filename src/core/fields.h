@@ -62,6 +62,10 @@ void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags);
 /* Appends a field without copying or checking its text. NULL when out of memory. */
 nrt__field *nrt__fields_append(nrt_fields *fields, nrt_str name, nrt_str value);
 
+/* Appends all of `from`, text and all: what it came from may be gone soon. False when out of
+ * memory. */
+bool nrt__fields_copy(nrt_fields *to, const nrt_fields *from);
+
 /* The first field with this id after `from` (NULL: from the start), or NULL. */
 nrt__field *nrt__fields_find(const nrt_fields *fields, nrt__field_id id, const nrt__field *from);
 

@@ -178,18 +178,6 @@ const nrt_fields *nrt_response_trailers(const nrt_response *response) {
     return &response->message.trailers;
 }
 
-/* Copies the section's text too: what it came from may be gone soon. */
-static bool fields_copy(nrt_fields *to, const nrt_fields *from) {
-    for (size_t i = 0; i < from->count; i++) {
-        nrt_str name = nrt__arena_copy(to->arena, from->list[i].name);
-        nrt_str value = nrt__arena_copy(to->arena, from->list[i].value);
-        if (!name.ptr || !value.ptr || !nrt__fields_append(to, name, value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 nrt_response *nrt_response_copy(const nrt_response *response) {
     nrt_response *copy = calloc(1, sizeof(*copy));
     if (!copy) {
@@ -207,8 +195,8 @@ nrt_response *nrt_response_copy(const nrt_response *response) {
     to->has_length = from->has_length;
     to->reason = nrt__arena_copy(&to->arena, from->reason);
     to->body = nrt__arena_copy(&to->arena, from->body);
-    if (!to->reason.ptr || !to->body.ptr || !fields_copy(&to->fields, &from->fields) ||
-        !fields_copy(&to->trailers, &from->trailers)) {
+    if (!to->reason.ptr || !to->body.ptr || !nrt__fields_copy(&to->fields, &from->fields) ||
+        !nrt__fields_copy(&to->trailers, &from->trailers)) {
         nrt_response_destroy(copy);
         return NULL;
     }
