@@ -369,7 +369,7 @@ void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), 
     service->on_stopped = fn;
     service->on_stopped_arg = arg;
     nrt__session_unsubscribe(session, service->sub);
-    if (nrt__session_flush(session, on_fence, service) < 0) {
+    if (nrt__session_fence(session, on_fence, service) < 0) {
         service->fenced = true;
         nrt__service_check_stopped(service);
     }

@@ -14,11 +14,12 @@ enum {
     FLUSHES_MAX = 4096,
 };
 
-nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
-                                  const nrt__session_options *options,
-                                  const nrt__session_events *events) {
+static nrt__session *create(nrt__env *env, nrt__timers *timers, nrt__session *first,
+                            const nrt__session_options *options,
+                            const nrt__session_events *events) {
     nrt__session *session = calloc(1, sizeof(*session));
-    if (!session) {
+    if (!session || !nrt__subs_join(session, first)) {
+        free(session);
         return NULL;
     }
     session->env = env;
@@ -30,6 +31,16 @@ nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
     nrt__buf_init(&session->out, options->max_output + CONTROL_ROOM);
     nrt__nats_parser_init(&session->parser, options->max_message);
     return session;
+}
+
+nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
+                                  const nrt__session_options *options,
+                                  const nrt__session_events *events) {
+    return create(env, timers, NULL, options, events);
+}
+
+nrt__session *nrt__session_create_beside(nrt__session *first, const nrt__session_events *events) {
+    return create(first->env, first->timers, first, &first->options, events);
 }
 
 static void drop_flushes(nrt__session *session, int error) {
@@ -47,7 +58,9 @@ static void drop_flushes(nrt__session *session, int error) {
 
 void nrt__session_mute(nrt__session *session) {
     for (nrt__flush *flush = session->flushes; flush; flush = flush->next) {
-        flush->fn = NULL;
+        if (!nrt__subs_mute_fence(flush)) {
+            flush->fn = NULL;
+        }
     }
 }
 
@@ -56,7 +69,7 @@ void nrt__session_destroy(nrt__session *session) {
         return;
     }
     nrt__session_stop(session);
-    nrt__subs_free(session);
+    nrt__subs_part(session);
     nrt__buf_free(&session->in);
     nrt__buf_free(&session->out);
     free(session);
@@ -69,6 +82,7 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login) {
     session->last_flush = &session->flushes;
     session->pings = 0;
     session->in_total = 0;
+    session->retired = false;
     memset(&session->info, 0, sizeof(session->info));
     nrt__nats_parser_init(&session->parser, session->options.max_message);
 }

@@ -55,7 +55,17 @@ typedef struct nrt__session_options {
 nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
                                   const nrt__session_options *options,
                                   const nrt__session_events *events);
+
+/* A second session, on another connection, with the same subscriptions: during a lame duck both
+ * are there for a while. NULL when out of memory. */
+nrt__session *nrt__session_create_beside(nrt__session *first, const nrt__session_events *events);
+
+/* The subscriptions live as long as the last session that has them. */
 void nrt__session_destroy(nrt__session *session);
+
+/* This session takes no new work: it leaves all its subscriptions but those that stay. What was
+ * sent to it still arrives. */
+void nrt__session_retire(nrt__session *session);
 
 /* A connection was made: from now on bytes go in and out. The strings of `login` must live until it
  * is stopped. */
@@ -117,7 +127,17 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
 void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub);
 void nrt__session_sub_destroy(nrt__session *session, nrt__sub *sub);
 
+/* In a session that retires, this subscription stays. */
+void nrt__session_sub_stays(nrt__sub *sub);
+
+/* Inside an nrt__msg_fn: the session by which the message came. */
+nrt__session *nrt__session_delivering(const nrt__session *session);
+
 /* NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY: then `fn` is not called. */
 int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg);
+
+/* The same on every session with the same subscriptions: `fn` comes once, when the last of them has
+ * answered or ended. */
+int nrt__session_fence(nrt__session *session, nrt__flush_fn fn, void *arg);
 
 #endif
