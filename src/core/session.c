@@ -159,9 +159,26 @@ bool nrt__session_put(nrt__session *session, nrt_str line) {
     return fine;
 }
 
-int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
-                         const nrt_str *parts, size_t count) {
-    size_t total = 0;
+/* "PUB subject [reply] total" or "HPUB subject [reply] header total". */
+static void put_pub(nrt__buf *out, nrt_str subject, nrt_str reply, size_t header, size_t total) {
+    nrt__buf_put(out, header > 0 ? NRT__STR("HPUB ") : NRT__STR("PUB "));
+    nrt__buf_put(out, subject);
+    if (reply.len > 0) {
+        nrt__buf_lit(out, " ");
+        nrt__buf_put(out, reply);
+    }
+    nrt__buf_lit(out, " ");
+    if (header > 0) {
+        nrt__buf_u64(out, header);
+        nrt__buf_lit(out, " ");
+    }
+    nrt__buf_u64(out, total);
+    nrt__buf_lit(out, "\r\n");
+}
+
+static int publish(nrt__session *session, nrt_str subject, nrt_str reply, nrt_str header,
+                   const nrt_str *parts, size_t count) {
+    size_t total = header.len;
     if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
@@ -173,7 +190,7 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     }
     nrt__buf *out = &session->out;
     size_t before = nrt__buf_len(out);
-    size_t size = total + subject.len + reply.len + 40;
+    size_t size = total + subject.len + reply.len + 60;
     if (size > session->options.max_output || before > session->options.max_output - size) {
         return NRT_ERR_BUSY;
     }
@@ -181,15 +198,8 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
         out->failed = false;
         return NRT_ERR_MEMORY;
     }
-    nrt__buf_lit(out, "PUB ");
-    nrt__buf_put(out, subject);
-    if (reply.len > 0) {
-        nrt__buf_lit(out, " ");
-        nrt__buf_put(out, reply);
-    }
-    nrt__buf_lit(out, " ");
-    nrt__buf_u64(out, total);
-    nrt__buf_lit(out, "\r\n");
+    put_pub(out, subject, reply, header.len, total);
+    nrt__buf_put(out, header);
     for (size_t i = 0; i < count; i++) {
         nrt__buf_put(out, parts[i]);
     }
@@ -198,20 +208,14 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     return 0;
 }
 
-int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload) {
-    nrt__buf *out = &session->out;
-    size_t before = nrt__buf_len(out);
-    if (session->state < NRT__SESSION_WAIT_PONG) {
-        return NRT_ERR_DISCONNECTED;
-    }
-    if (payload > session->info.max_payload) {
-        return NRT_ERR_TOO_LARGE;
-    }
-    if (message.len > session->options.max_output ||
-        before > session->options.max_output - message.len) {
-        return NRT_ERR_BUSY;
-    }
-    return nrt__session_put(session, message) ? 0 : NRT_ERR_MEMORY;
+int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
+                         const nrt_str *parts, size_t count) {
+    return publish(session, subject, reply, (nrt_str){NULL, 0}, parts, count);
+}
+
+int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
+                               nrt_str header, nrt_str payload) {
+    return publish(session, subject, reply, header, &payload, 1);
 }
 
 nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {

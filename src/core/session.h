@@ -104,9 +104,9 @@ void nrt__session_sent(nrt__session *session, size_t len);
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count);
 
-/* The same with a message that is written already, as nrt__session_unsent gave it; `payload` is its
- * payload's size. */
-int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload);
+/* The same with one payload and with a NATS header block before it. */
+int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
+                               nrt_str header, nrt_str payload);
 
 /* What was appended between two marks, if none of it has been handed to the socket: else absent.
  * Until the next call. */

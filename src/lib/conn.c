@@ -67,6 +67,8 @@ void nrt_options_init_sized(nrt_options *options, size_t size) {
         .reconnect_min_ms = 20,
         .reconnect_max_ms = 2000,
         .ping_interval_ms = 10000,
+        .retries = 2,
+        .retry_on = NRT_RETRY_REFUSED | NRT_RETRY_IDEMPOTENT,
         .max_output = 16u << 20,
         .max_message = 8u << 20,
         .max_exchanges = 65536,
@@ -194,6 +196,9 @@ static int open_parts(nrt_conn *conn) {
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
     int error = nrt__prefix_check(prefix);
+    if (error == 0) {
+        error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
+    }
     if (error < 0) {
         return error;
     }
@@ -225,6 +230,9 @@ static int open_parts(nrt_conn *conn) {
         .connect_wait_ms = options->connect_wait_ms,
         .max_exchanges = options->max_exchanges,
         .max_waiting = options->max_output,
+        .inbox_prefix = nrt_str_from(options->inbox_prefix),
+        .retries = options->retries,
+        .retry_on = options->retry_on,
     };
     nrt__services_options services = {.prefix = prefix, .limits = limits};
     nrt__env *env = &conn->loop.env;

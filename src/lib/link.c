@@ -74,7 +74,7 @@ static void attempt_failed(nrt__link *link, int error, const char *reason) {
     nrt__session_stop(link->session);
     link->failures++;
     link->conn->last_error = error;
-    nrt__client_disconnected(link->conn->client, detail);
+    nrt__client_disconnected(link->conn->client, link->session, detail);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "cannot connect to %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_FAILED, error, detail);
     if (!link->conn->destroying) {
@@ -94,13 +94,13 @@ static void lost(nrt__link *link, int error, const char *reason) {
     snprintf(detail, sizeof(detail), "%s: %s", url, reason);
     close_socket(link);
     link->state = NRT__LINK_IDLE;
-    nrt__client_save(link->conn->client);
+    nrt__client_save(link->conn->client, link->session);
     nrt__session_stop(link->session);
     link->conn->last_error = error;
     bool lasted = env_of(link)->now_ms - link->up_since_ms >= LASTED_MS;
     link->failures = lasted ? 0 : link->failures + 1;
     link->pause_ms = lasted ? link->conn->options.reconnect_min_ms : link->pause_ms;
-    nrt__client_disconnected(link->conn->client, detail);
+    nrt__client_disconnected(link->conn->client, link->session, detail);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_DISCONNECTED, error, detail);
     if (link->conn->destroying) {

@@ -110,6 +110,9 @@ int engine_init(engine *e, unsigned parts) {
     }
     if (parts & ENGINE_CLIENT) {
         nrt__client_options client = {.prefix = NRT__STR("nrt"),
+                                      .inbox_prefix = NRT__STR("_INBOX"),
+                                      .retries = e->retries,
+                                      .retry_on = e->retry_on,
                                       .limits = NRT__H1_LIMITS_DEFAULT,
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
@@ -202,7 +205,7 @@ int engine_connect(engine *e) {
 void engine_disconnect(engine *e) {
     nrt__session_stop(e->session);
     if (e->client) {
-        nrt__client_disconnected(e->client, "cut");
+        nrt__client_disconnected(e->client, e->session, "cut");
     }
 }
 
