@@ -127,6 +127,8 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
 void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub);
 void nrt__session_sub_destroy(nrt__session *session, nrt__sub *sub);
 
+nrt_str nrt__session_sub_subject(const nrt__sub *sub);
+
 /* In a session that retires, this subscription stays. */
 void nrt__session_sub_stays(nrt__sub *sub);
 

@@ -225,6 +225,10 @@ void nrt__session_retire(nrt__session *session) {
     }
 }
 
+nrt_str nrt__session_sub_subject(const nrt__sub *sub) {
+    return sub->subject;
+}
+
 void nrt__session_sub_stays(nrt__sub *sub) {
     sub->stays = true;
 }

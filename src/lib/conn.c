@@ -234,10 +234,16 @@ static int open_parts(nrt_conn *conn) {
         .retries = options->retries,
         .retry_on = options->retry_on,
     };
-    nrt__services_options services = {.prefix = prefix, .limits = limits};
+    nrt__services_options services = {
+        .prefix = prefix,
+        .inbox_prefix = client.inbox_prefix,
+        .limits = limits,
+        .multi_reply = options->multi_reply,
+    };
     nrt__env *env = &conn->loop.env;
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
-    conn->services = nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
+    conn->services = nrt__services_create(env, &conn->loop.timers, conn->link.session, &services,
+                                          nrt__serve_run, conn);
     return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
 }
 

@@ -310,11 +310,15 @@ static void on_ready(void *arg) {
              server_of(link)->host, server_of(link)->port);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
+    nrt__services_ready(conn->services);
 }
 
 static void on_denied(nrt_str subject, void *arg) {
     nrt__link *link = arg;
     uint64_t count;
+    if (nrt__services_denied(link->conn->services, subject)) {
+        return;
+    }
     if (nrt__log_due(env_of(link), &link->denied, &count)) {
         nrt__log(env_of(link), NRT_LOG_WARN,
                  "NATS permissions do not allow publishing to %.*s (%llu refused)",

@@ -128,8 +128,10 @@ int engine_init(engine *e, unsigned parts) {
         }
     }
     if (parts & ENGINE_SERVICES) {
-        nrt__services_options services = {NRT__STR("nrt"), NRT__H1_LIMITS_DEFAULT};
-        e->services = nrt__services_create(&e->env, e->session, &services, run, e);
+        nrt__services_options services = {.prefix = NRT__STR("nrt"),
+                                          .inbox_prefix = NRT__STR("_INBOX"),
+                                          .limits = NRT__H1_LIMITS_DEFAULT};
+        e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
         if (!e->services) {
             return NRT_ERR_MEMORY;
         }
