@@ -1,5 +1,6 @@
 /* The connection: opened, driven, drained, destroyed. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ static int copy_options(nrt_conn *conn, const nrt_options *given) {
         }
         total += *texts[i].text ? strlen(*texts[i].text) + 1 : 0;
     }
+    conn->strings_size = total;
     char *at = conn->strings = malloc(total);
     if (!at) {
         return NRT_ERR_MEMORY;
@@ -195,6 +197,9 @@ static int open_parts(nrt_conn *conn) {
     limits.fields = options->max_fields;
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
+    conn->loop.env.log = options->log;
+    conn->loop.env.log_arg = options->log_arg;
+    conn->loop.env.log_level = options->log_level;
     int error = nrt__prefix_check(prefix);
     if (error == 0) {
         error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
@@ -203,6 +208,11 @@ static int open_parts(nrt_conn *conn) {
         return error;
     }
     char detail[256];
+    const char *wrong = nrt__login_check(options);
+    if (wrong) {
+        nrt__log(&conn->loop.env, NRT_LOG_ERROR, "%s", wrong);
+        return NRT_ERR_USAGE;
+    }
     error = nrt__servers_read(&conn->servers, options->servers, detail, sizeof(detail));
     if (error < 0) {
         return error;
@@ -211,9 +221,6 @@ static int open_parts(nrt_conn *conn) {
     if (error < 0) {
         return error;
     }
-    conn->loop.env.log = options->log;
-    conn->loop.env.log_arg = options->log_arg;
-    conn->loop.env.log_level = options->log_level;
     conn->box = nrt__postbox_create();
     if (!conn->box || nrt__io_open(&conn->loop, &conn->box_io, nrt__postbox_fd(conn->box),
                                    NRT_IO_READ, on_box, conn) < 0) {
@@ -268,7 +275,10 @@ static void free_parts(nrt_conn *conn) {
     }
     nrt__loop_finish(&conn->loop);
     nrt__servers_free(&conn->servers);
-    free(conn->strings);
+    if (conn->strings) {
+        OPENSSL_cleanse(conn->strings, conn->strings_size); /* passwords and keys */
+        free(conn->strings);
+    }
     free(conn);
 }
 
