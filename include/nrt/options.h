@@ -26,6 +26,8 @@ typedef enum nrt_conn_event {
     NRT_CONN_CONNECTED = 0,    /* ready: subscriptions are in place again */
     NRT_CONN_DISCONNECTED = 1, /* was connected, is no more; reconnecting has begun */
     NRT_CONN_FAILED = 2,       /* an attempt to connect failed; the next one follows by itself */
+    NRT_CONN_LAME_DUCK = 3,    /* the server will close soon; another one is connected to meanwhile,
+                                  and CONNECTED comes again */
 } nrt_conn_event;
 
 /* What another attempt may follow, as bits; see docs/protocol.md, Retry. Never more of them than a

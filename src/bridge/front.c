@@ -168,7 +168,7 @@ static int on_expect(nrt__front_conn *conn, const char **detail) {
 static int on_head(nrt__front_conn *conn, const char **detail) {
     conn->began_ms = nrt__front_env(conn->front)->now_ms;
     nrt_conn *nats = conn->front->conn;
-    size_t max = nrt__session_info(nats->link.session)->max_payload;
+    size_t max = nrt__session_info(nrt__conn_session(nats))->max_payload;
     if (max == 0 ||
         max > nats->options.max_output) { /* not connected yet, or more than may wait to go out */
         max = nats->options.max_output;
