@@ -482,8 +482,10 @@ void nrt__front_destroy(nrt__front *front) {
     }
     front->draining = false;
     stop_listening(front);
-    while (front->conns.next != &front->conns) {
-        conn_close(front->conns.next);
+    nrt__front_conn *next;
+    for (nrt__front_conn *conn = front->conns.next; conn != &front->conns; conn = next) {
+        next = conn->next;
+        conn_close(conn);
     }
     free(front->trusted);
     free(front);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,14 +17,22 @@ enum { DRAIN_ASK_MS = 2000 };
  * process. ---- */
 
 static unsigned fork_generation;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static atomic_bool forks_watched;
 
 static void on_fork_child(void) {
     fork_generation++;
 }
 
-static void watch_forks(void) {
-    pthread_atfork(NULL, NULL, on_fork_child);
+/* False without memory; the next connection tries again. Two threads may both get here first: a
+ * fork then counts twice, which says the same. */
+static bool watch_forks(void) {
+    if (!atomic_load(&forks_watched)) {
+        if (pthread_atfork(NULL, NULL, on_fork_child) != 0) {
+            return false;
+        }
+        atomic_store(&forks_watched, true);
+    }
+    return true;
 }
 
 int nrt__conn_check(nrt_conn *conn) {
@@ -292,8 +301,7 @@ static void free_parts(nrt_conn *conn) {
 
 nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     int code = NRT_ERR_MEMORY;
-    pthread_once(&fork_once, watch_forks);
-    nrt_conn *conn = calloc(1, sizeof(*conn));
+    nrt_conn *conn = watch_forks() ? calloc(1, sizeof(*conn)) : NULL;
     if (conn) {
         conn->fork_generation = fork_generation;
         conn->owner = pthread_self();
