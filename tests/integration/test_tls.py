@@ -3,6 +3,7 @@ ever falls back to plain text."""
 
 import ssl
 import time
+import warnings
 
 import pytest
 
@@ -10,7 +11,7 @@ from harness.clock import SLOW, until
 from harness.fakenats import FakeNats, info
 from harness.origin import plain
 from harness.pki import Authority, openssl, read, server_config, write
-from harness.tlspeer import Terminator, handshake_only
+from harness.tlspeer import Secured, Terminator, handshake_only
 from harness.world import NRT
 from test_login import argv, connects, fails, login
 
@@ -175,11 +176,13 @@ def test_bytes_that_come_a_moment_later_are_no_tls(world, ca):
 def test_tls_1_1_is_refused(world, ca):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.load_cert_chain(*ca.issue("server"))
     fake = world.closing(FakeNats(handshake_only(context)))
     told = fails(world, fake.url, f"tls_ca={ca.cert}")
-    assert told.startswith("tls ") and ("protocol version" in told or "TLS" in told)
+    assert told.startswith("tls ") and "protocol version" in told, told
 
 
 def test_tls_1_2_is_fine(world, ca):
@@ -282,6 +285,28 @@ def test_many_small_ones_are_quick(world, ca, busy):
     assert answered(child, 20000) < 20 * SLOW, "1,000 a second at least"
 
 
+def test_records_that_came_in_one_piece_are_all_read(world, ca):
+    """More of them than one turn reads, and nothing comes behind them that would wake anybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ca.issue("server"))
+    answers = []
+
+    def script(session):
+        session.send(info(tls_required=True))
+        peer = Secured(session, context)
+        while peer.line() != b"PING":
+            pass
+        peer.send(b"PONG\r\n", *[b"PING\r\n"] * 100)
+        for _ in range(100):
+            answers.append(peer.line())
+        session.wait_closed()
+
+    fake = world.closing(FakeNats(script))
+    login(world, fake.url, f"tls_ca={ca.cert}")
+    until(lambda: len(answers) == 100 or fake.failures, "an answer to each")
+    assert answers == [b"PONG"] * 100 and fake.failures == []
+
+
 def test_it_reconnects_through_tls_and_goes_on(world, ca, busy):
     child = login(world, tls(busy), f"tls_ca={ca.cert}")
     child.wait_line("^connected", "stdout")
@@ -289,7 +314,7 @@ def test_it_reconnects_through_tls_and_goes_on(world, ca, busy):
         seen = len(child.lines())
         busy.restart()
         child.wait_line("^connected tls://", "stdout", skip=seen)
-    assert busy.connections()[-1]["tls_version"] == "1.3" or busy.connections()[0]["tls_version"] == "1.3"
+    assert "1.3" in [one.get("tls_version") for one in busy.connections()]
 
 
 def test_a_renewed_ca_is_picked_up(world, ca):
