@@ -7,12 +7,13 @@ import warnings
 
 import pytest
 
+from harness import gowire
 from harness.clock import SLOW, until
 from harness.fakenats import FakeNats, info
 from harness.origin import plain
 from harness.pki import Authority, openssl, read, server_config, write
 from harness.tlspeer import Secured, Terminator, handshake_only
-from harness.world import NRT
+from harness.world import NRT, program
 from test_login import argv, connects, fails, login
 
 
@@ -347,6 +348,43 @@ def test_a_certificate_that_is_not_trusted_ends_a_program_at_once(world, tls_ser
     assert time.monotonic() - start < 2 * SLOW
     told = [line for line in child.lines("stderr") if not line.startswith(" ")]
     assert len(told) == 1 and "certificate verify failed" in told[0], child.transcript()
+
+
+# ---- programs of others, for which TLS changes nothing -------------------------------------------
+
+
+@pytest.fixture
+def trusted(ca):
+    """The environment of a program that trusts our CA, as if the system did."""
+    return {"SSL_CERT_FILE": ca.cert}
+
+
+@pytest.mark.parametrize("name", ["forked", "wrong_thread"])
+def test_processes_and_threads(world, busy, trusted, name):
+    world.run([program(name), tls(busy), "http://echo.nats/"], env=trusted)
+
+
+def test_a_server_that_dies_raises_no_sigpipe(world, busy, trusted):
+    child = world.program("sigpipe", tls(busy), "http://echo.nats/", env=trusted)
+    child.wait_line("^connected$", "stdout")
+    busy.kill()
+    child.wait_line("^disconnected$", "stdout")
+    busy.start()
+    assert child.wait() == 0
+
+
+def test_callbacks_may_destroy_the_connection(world, busy, trusted):
+    peer = world.peer(busy)
+    gowire.OldService(peer, "silent.nats", None)
+    slow = peer.subscribe("nrt.requests.slow.nats.*", "nrt")
+    child = world.program("callbacks", tls(busy), env=trusted)
+    request = slow.next()
+    peer.publish(request.reply, gowire.response(None, b"slow"))
+    assert child.wait() == 0
+
+
+def test_another_loop(world, busy, trusted):
+    world.run([program("on_libevent"), tls(busy)], env=trusted)
 
 
 def test_learned_servers_are_used_with_tls_and_the_name_we_know(world, ca):
