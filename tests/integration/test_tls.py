@@ -238,6 +238,29 @@ def test_a_server_that_closes_in_the_middle_of_the_handshake(world, ca):
     assert told.startswith("connect ") and ("in the TLS handshake" in told or "reset" in told)
 
 
+@pytest.mark.parametrize("at", [0, 3, 5, 10, 60, 130, 400, -1])
+def test_a_handshake_with_a_wrong_byte_fails_in_words(world, ca, at):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ca.issue("server"))
+
+    def spoil(session):
+        session.send(info(tls_required=True))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        peer = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(session.sock.recv(65536))
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.do_handshake()
+        flight = bytearray(outgoing.read())
+        flight[at] ^= 0x55
+        session.send(bytes(flight))
+        session.wait_closed()
+
+    fake = world.closing(FakeNats(spoil))
+    told = fails(world, fake.url, f"tls_ca={ca.cert}", "connect_timeout_ms=500")
+    assert told.startswith(("tls ", "timeout ")) and told.isprintable() and len(told) < 300
+    assert fake.failures == []
+
+
 def test_a_handshake_that_stalls_ends_with_the_attempt(world, ca):
     def stall(session):
         session.send(info(tls_required=True))
