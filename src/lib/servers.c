@@ -43,7 +43,7 @@ static int hex(char c) {
 /* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
  * it in JSON). */
 static int decode(nrt_str text, char **copy) {
-    char *out = malloc(text.len + 1);
+    char *out = calloc(1, text.len + 1);
     size_t len = 0;
     if (!out) {
         return NRT_ERR_MEMORY;
@@ -62,8 +62,10 @@ static int decode(nrt_str text, char **copy) {
         }
         out[len++] = c;
     }
-    out[len] = '\0';
     json_t *string = json_string(out);
+    if (string) {
+        OPENSSL_cleanse((char *)json_string_value(string), json_string_length(string));
+    }
     json_decref(string);
     return string ? 0 : NRT_ERR_URL;
 }
@@ -103,7 +105,11 @@ static int read_authority(nrt__server *server, nrt_str authority) {
         host.len -= 2;
     }
     server->port = (uint16_t)number;
-    return decode(host, &server->host);
+    if (memchr(host.ptr, '%', host.len)) {
+        return NRT_ERR_URL; /* no name needs it, and what it hides could not be shown as a URL */
+    }
+    server->host = strndup(host.ptr, host.len);
+    return server->host ? 0 : NRT_ERR_MEMORY;
 }
 
 static int add(nrt__servers *servers, const nrt__server *server) {
