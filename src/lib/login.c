@@ -1,6 +1,7 @@
 /* Who we are to a NATS server. */
 #include "lib/login.h"
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,22 @@
 #include "core/str.h"
 #include "lib/creds.h"
 
+/* NATS carries it in JSON. */
+static bool is_utf8(const char *text) {
+    json_t *string = text ? json_string(text) : NULL;
+    bool fine = !text || string;
+    if (string) {
+        OPENSSL_cleanse((char *)json_string_value(string), json_string_length(string));
+    }
+    json_decref(string);
+    return fine;
+}
+
 const char *nrt__login_check(const nrt_options *options) {
+    if (!is_utf8(options->name) || !is_utf8(options->user) || !is_utf8(options->password) ||
+        !is_utf8(options->token)) {
+        return "name, user, password and token must be valid UTF-8";
+    }
     if ((options->creds != NULL) + (options->nkey != NULL) + (options->jwt || options->seed) > 1) {
         return "creds, nkey and jwt/seed are three ways to say the same: give one of them";
     }

@@ -42,7 +42,7 @@ static int hex(char c) {
 /* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
  * it in JSON). */
 static int decode(nrt_str text, char **copy) {
-    char *out = malloc(text.len + 1);
+    char *out = calloc(1, text.len + 1);
     size_t len = 0;
     if (!out) {
         return NRT_ERR_MEMORY;

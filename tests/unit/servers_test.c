@@ -101,6 +101,10 @@ static void what_is_not_a_server_is_refused(void **state) {
         "nats://%zz@a",
         "nats://u:%00@a",
         "nats://[::1",
+        "nats://a%20b",
+        "nats://a%2fb",
+        "nats://a%40b",
+        "nats://a%0ab",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         nrt__servers servers = {0};
