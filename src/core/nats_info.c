@@ -26,11 +26,12 @@ static bool truth(const json_t *object, const char *key) {
 
 int nrt__nats_info_read(nrt__nats_info *info, nrt_str json) {
     memset(info, 0, sizeof(*info));
-    json_error_t error;
+    json_error_t error = {0}; /* jansson sets no code where there was no memory to begin */
     json_t *object = json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
     if (!object) {
-        return json_error_code(&error) == json_error_out_of_memory ? NRT_ERR_MEMORY
-                                                                   : NRT_ERR_SERVER;
+        enum json_error_code code = json_error_code(&error);
+        bool memory = code == json_error_unknown || code == json_error_out_of_memory;
+        return memory ? NRT_ERR_MEMORY : NRT_ERR_SERVER;
     }
     if (!json_is_object(object)) {
         json_decref(object);

@@ -15,11 +15,12 @@ enum {
     FLUSHES_MAX = 4096,
 };
 
-nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
-                                  const nrt__session_options *options,
-                                  const nrt__session_events *events) {
+static nrt__session *create(nrt__env *env, nrt__timers *timers, nrt__session *first,
+                            const nrt__session_options *options,
+                            const nrt__session_events *events) {
     nrt__session *session = calloc(1, sizeof(*session));
-    if (!session) {
+    if (!session || !nrt__subs_join(session, first)) {
+        free(session);
         return NULL;
     }
     session->env = env;
@@ -31,6 +32,16 @@ nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
     nrt__buf_init(&session->out, options->max_output + CONTROL_ROOM);
     nrt__nats_parser_init(&session->parser, options->max_message);
     return session;
+}
+
+nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
+                                  const nrt__session_options *options,
+                                  const nrt__session_events *events) {
+    return create(env, timers, NULL, options, events);
+}
+
+nrt__session *nrt__session_create_beside(nrt__session *first, const nrt__session_events *events) {
+    return create(first->env, first->timers, first, &first->options, events);
 }
 
 static void drop_flushes(nrt__session *session, int error) {
@@ -48,7 +59,9 @@ static void drop_flushes(nrt__session *session, int error) {
 
 void nrt__session_mute(nrt__session *session) {
     for (nrt__flush *flush = session->flushes; flush; flush = flush->next) {
-        flush->fn = NULL;
+        if (!nrt__subs_mute_fence(flush)) {
+            flush->fn = NULL;
+        }
     }
 }
 
@@ -57,7 +70,7 @@ void nrt__session_destroy(nrt__session *session) {
         return;
     }
     nrt__session_stop(session);
-    nrt__subs_free(session);
+    nrt__subs_part(session);
     nrt__buf_free(&session->in);
     nrt__buf_free(&session->out);
     free(session);
@@ -70,6 +83,7 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login) {
     session->last_flush = &session->flushes;
     session->pings = 0;
     session->in_total = 0;
+    session->retired = false;
     memset(&session->info, 0, sizeof(session->info));
     nrt__nats_parser_init(&session->parser, session->options.max_message);
 }
@@ -160,9 +174,26 @@ bool nrt__session_put(nrt__session *session, nrt_str line) {
     return fine;
 }
 
-int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
-                         const nrt_str *parts, size_t count) {
-    size_t total = 0;
+/* "PUB subject [reply] total" or "HPUB subject [reply] header total". */
+static void put_pub(nrt__buf *out, nrt_str subject, nrt_str reply, size_t header, size_t total) {
+    nrt__buf_put(out, header > 0 ? NRT__STR("HPUB ") : NRT__STR("PUB "));
+    nrt__buf_put(out, subject);
+    if (reply.len > 0) {
+        nrt__buf_lit(out, " ");
+        nrt__buf_put(out, reply);
+    }
+    nrt__buf_lit(out, " ");
+    if (header > 0) {
+        nrt__buf_u64(out, header);
+        nrt__buf_lit(out, " ");
+    }
+    nrt__buf_u64(out, total);
+    nrt__buf_lit(out, "\r\n");
+}
+
+static int publish(nrt__session *session, nrt_str subject, nrt_str reply, nrt_str header,
+                   const nrt_str *parts, size_t count) {
+    size_t total = header.len;
     if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
@@ -174,7 +205,7 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     }
     nrt__buf *out = &session->out;
     size_t before = nrt__buf_len(out);
-    size_t size = total + subject.len + reply.len + 40;
+    size_t size = total + subject.len + reply.len + 60;
     if (size > session->options.max_output || before > session->options.max_output - size) {
         return NRT_ERR_BUSY;
     }
@@ -182,15 +213,8 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
         out->failed = false;
         return NRT_ERR_MEMORY;
     }
-    nrt__buf_lit(out, "PUB ");
-    nrt__buf_put(out, subject);
-    if (reply.len > 0) {
-        nrt__buf_lit(out, " ");
-        nrt__buf_put(out, reply);
-    }
-    nrt__buf_lit(out, " ");
-    nrt__buf_u64(out, total);
-    nrt__buf_lit(out, "\r\n");
+    put_pub(out, subject, reply, header.len, total);
+    nrt__buf_put(out, header);
     for (size_t i = 0; i < count; i++) {
         nrt__buf_put(out, parts[i]);
     }
@@ -199,20 +223,14 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     return 0;
 }
 
-int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload) {
-    nrt__buf *out = &session->out;
-    size_t before = nrt__buf_len(out);
-    if (session->state < NRT__SESSION_WAIT_PONG) {
-        return NRT_ERR_DISCONNECTED;
-    }
-    if (payload > session->info.max_payload) {
-        return NRT_ERR_TOO_LARGE;
-    }
-    if (message.len > session->options.max_output ||
-        before > session->options.max_output - message.len) {
-        return NRT_ERR_BUSY;
-    }
-    return nrt__session_put(session, message) ? 0 : NRT_ERR_MEMORY;
+int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
+                         const nrt_str *parts, size_t count) {
+    return publish(session, subject, reply, (nrt_str){NULL, 0}, parts, count);
+}
+
+int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
+                               nrt_str header, nrt_str payload) {
+    return publish(session, subject, reply, header, &payload, 1);
 }
 
 nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {
@@ -400,10 +418,14 @@ static int on_error(nrt__session *session, nrt_str text) {
         text.len < sizeof(session->server_text) - 1 ? text.len : sizeof(session->server_text) - 1;
     memcpy(session->server_text, text.ptr, len);
     session->server_text[len] = '\0';
+    for (char *c = session->server_text; *c; c++) { /* people will read it, on a terminal */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
+    }
     bool auth = begins(text, NRT__STR("Authorization Violation")) ||
                 begins(text, NRT__STR("User Authentication ")) || /* Expired, Revoked */
                 begins(text, NRT__STR("Account Authentication "));
-    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER, session->server_text);
+    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER,
+                *session->server_text ? session->server_text : "the server gives no reason");
 }
 
 static int handle(nrt__session *session, int op) {

@@ -60,7 +60,17 @@ typedef struct nrt__session_options {
 nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
                                   const nrt__session_options *options,
                                   const nrt__session_events *events);
+
+/* A second session, on another connection, with the same subscriptions: during a lame duck both
+ * are there for a while. NULL when out of memory. */
+nrt__session *nrt__session_create_beside(nrt__session *first, const nrt__session_events *events);
+
+/* The subscriptions live as long as the last session that has them. */
 void nrt__session_destroy(nrt__session *session);
+
+/* This session takes no new work: it leaves all its subscriptions but those that stay. What was
+ * sent to it still arrives. */
+void nrt__session_retire(nrt__session *session);
 
 /* A connection was made: from now on bytes go in and out. What `login` points to must live until
  * it is ready or stopped. */
@@ -103,9 +113,9 @@ void nrt__session_sent(nrt__session *session, size_t len);
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count);
 
-/* The same with a message that is written already, as nrt__session_unsent gave it; `payload` is its
- * payload's size. */
-int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload);
+/* The same with one payload and with a NATS header block before it. */
+int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
+                               nrt_str header, nrt_str payload);
 
 /* What was appended between two marks, if none of it has been handed to the socket: else absent.
  * Until the next call. */
@@ -126,7 +136,19 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
 void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub);
 void nrt__session_sub_destroy(nrt__session *session, nrt__sub *sub);
 
+nrt_str nrt__session_sub_subject(const nrt__sub *sub);
+
+/* In a session that retires, this subscription stays. */
+void nrt__session_sub_stays(nrt__sub *sub);
+
+/* Inside an nrt__msg_fn: the session by which the message came. */
+nrt__session *nrt__session_delivering(const nrt__session *session);
+
 /* NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY: then `fn` is not called. */
 int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg);
+
+/* The same on every session with the same subscriptions: `fn` comes once, when the last of them has
+ * answered or ended. */
+int nrt__session_fence(nrt__session *session, nrt__flush_fn fn, void *arg);
 
 #endif

@@ -38,6 +38,17 @@ int nrt_cancel(nrt_conn *conn, nrt_exchange_id id) {
     return error;
 }
 
+int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size) {
+    int error = nrt__conn_check(conn);
+    if (error < 0 || !stats) {
+        return error < 0 ? error : NRT_ERR_USAGE;
+    }
+    const nrt_client_stats *from = nrt__client_stats(conn->client);
+    memset(stats, 0, size);
+    memcpy(stats, from, size < sizeof(*from) ? size : sizeof(*from));
+    return 0;
+}
+
 typedef struct waiting {
     nrt_conn *conn;
     const nrt_request *request;
@@ -73,10 +84,12 @@ int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *o
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
     }
     waiting wait = {.conn = conn, .request = request};
-    int error = send_request(conn, request, options, on_result, &wait, NULL);
+    nrt_exchange_id id = 0;
+    int error = send_request(conn, request, options, on_result, &wait, &id);
     while (error == 0 && !wait.done) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
+            nrt_cancel(conn, id); /* nothing may find `wait` when this has returned */
             return count;
         }
     }

@@ -127,6 +127,9 @@ int engine_init(engine *e, unsigned parts) {
     }
     if (parts & ENGINE_CLIENT) {
         nrt__client_options client = {.prefix = NRT__STR("nrt"),
+                                      .inbox_prefix = NRT__STR("_INBOX"),
+                                      .retries = e->retries,
+                                      .retry_on = e->retry_on,
                                       .limits = NRT__H1_LIMITS_DEFAULT,
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
@@ -142,8 +145,10 @@ int engine_init(engine *e, unsigned parts) {
         }
     }
     if (parts & ENGINE_SERVICES) {
-        nrt__services_options services = {NRT__STR("nrt"), NRT__H1_LIMITS_DEFAULT};
-        e->services = nrt__services_create(&e->env, e->session, &services, run, e);
+        nrt__services_options services = {.prefix = NRT__STR("nrt"),
+                                          .inbox_prefix = NRT__STR("_INBOX"),
+                                          .limits = NRT__H1_LIMITS_DEFAULT};
+        e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
         if (!e->services) {
             return NRT_ERR_MEMORY;
         }
@@ -219,7 +224,7 @@ int engine_connect(engine *e) {
 void engine_disconnect(engine *e) {
     nrt__session_stop(e->session);
     if (e->client) {
-        nrt__client_disconnected(e->client, "cut");
+        nrt__client_disconnected(e->client, e->session, "cut");
     }
 }
 

@@ -28,6 +28,8 @@ typedef struct engine {
     nrt__client *client; /* both only where engine_init was told to */
     nrt__services *services;
     nrt__nats_login login;
+    unsigned retries; /* the client's; none unless set before engine_init */
+    unsigned retry_on;
     engine_tls tls; /* before engine_init */
     uint64_t random;
     bool random_fails;
