@@ -1,7 +1,6 @@
 /* Who we are to a NATS server. */
 #include "lib/login.h"
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +12,7 @@
 
 /* NATS carries it in JSON. */
 static bool is_utf8(const char *text) {
-    json_t *string = text ? json_string(text) : NULL;
-    bool fine = !text || string;
-    if (string) {
-        OPENSSL_cleanse((char *)json_string_value(string), json_string_length(string));
-    }
-    json_decref(string);
-    return fine;
+    return !text || nrt__is_utf8(nrt_str_from(text));
 }
 
 const char *nrt__login_check(const nrt_options *options) {

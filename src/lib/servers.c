@@ -42,7 +42,8 @@ static int hex(char c) {
 /* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
  * it in JSON). */
 static int decode(nrt_str text, char **copy) {
-    char *out = calloc(1, text.len + 1);
+    char *out =
+        calloc(1, text.len + 1); /* ends in NUL wherever decoding stops: it is wiped as text */
     size_t len = 0;
     if (!out) {
         return NRT_ERR_MEMORY;
@@ -61,7 +62,6 @@ static int decode(nrt_str text, char **copy) {
         }
         out[len++] = c;
     }
-    out[len] = '\0';
     return nrt__is_utf8((nrt_str){out, len}) ? 0 : NRT_ERR_URL;
 }
 
