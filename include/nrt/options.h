@@ -41,6 +41,27 @@ typedef struct nrt_options {
     const char *name;    /* shown by the server's monitoring; "nrt" */
     const char *prefix;  /* first token(s) of every subject; "nrt" */
 
+    /* Where what is not set here comes from. */
+    bool environment;    /* NATS_* variables, and the selected context of the nats CLI */
+    const char *context; /* this context of the nats CLI; one that is not there is an error */
+
+    /* Who we are. Files are read again at each attempt to connect. */
+    const char *user;
+    const char *password;
+    const char *token;
+    const char *creds; /* file with a JWT and an nkey seed, as nsc writes it */
+    const char *nkey;  /* file with an nkey seed */
+    const char *jwt;   /* the JWT itself, with `seed` */
+    const char *seed;  /* the nkey seed itself */
+
+    /* TLS is used where the server asks for it; with tls:// or any of these, insisted on. */
+    const char *tls_ca;   /* file of certificates to trust (PEM); the system's */
+    const char *tls_cert; /* file of a client certificate, with its chain (PEM) */
+    const char *tls_key;  /* file of its key (PEM) */
+    bool tls_first;       /* TLS before the server's greeting */
+
+    const char *inbox_prefix; /* where replies go; "_INBOX" */
+
     uint32_t timeout_ms;         /* from nrt_send to the response head; 30,000 */
     uint32_t connect_timeout_ms; /* one attempt: TCP and the NATS greeting; 2,000 */
     uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */

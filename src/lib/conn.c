@@ -100,24 +100,45 @@ static int copy_options(nrt_conn *conn, const nrt_options *given) {
         memcpy(options, given, size);
         options->size = sizeof(*options);
     }
-    const char **texts[] = {&options->servers, &options->name, &options->prefix};
-    const char *defaults[] = {"nats://127.0.0.1:4222", "nrt", "nrt"};
+    struct {
+        const char **text;
+        const char *otherwise;
+    } texts[] = {
+        {&options->servers, "nats://127.0.0.1:4222"},
+        {&options->name, "nrt"},
+        {&options->prefix, "nrt"},
+        {&options->context, NULL},
+        {&options->user, NULL},
+        {&options->password, NULL},
+        {&options->token, NULL},
+        {&options->creds, NULL},
+        {&options->nkey, NULL},
+        {&options->jwt, NULL},
+        {&options->seed, NULL},
+        {&options->tls_ca, NULL},
+        {&options->tls_cert, NULL},
+        {&options->tls_key, NULL},
+        {&options->inbox_prefix, "_INBOX"},
+    };
+    const size_t count = sizeof(texts) / sizeof(texts[0]);
     size_t total = 0;
-    for (size_t i = 0; i < 3; i++) {
-        if (!*texts[i]) {
-            *texts[i] = defaults[i];
+    for (size_t i = 0; i < count; i++) {
+        if (!*texts[i].text) {
+            *texts[i].text = texts[i].otherwise;
         }
-        total += strlen(*texts[i]) + 1;
+        total += *texts[i].text ? strlen(*texts[i].text) + 1 : 0;
     }
     char *at = conn->strings = malloc(total);
     if (!at) {
         return NRT_ERR_MEMORY;
     }
-    for (size_t i = 0; i < 3; i++) {
-        size_t len = strlen(*texts[i]) + 1;
-        memcpy(at, *texts[i], len);
-        *texts[i] = at;
-        at += len;
+    for (size_t i = 0; i < count; i++) {
+        if (*texts[i].text) {
+            size_t len = strlen(*texts[i].text) + 1;
+            memcpy(at, *texts[i].text, len);
+            *texts[i].text = at;
+            at += len;
+        }
     }
     bool times = options->timeout_ms > 0 && options->connect_timeout_ms > 0 &&
                  options->reconnect_min_ms > 0 && options->ping_interval_ms > 0 &&
