@@ -180,7 +180,8 @@ static void drain_check(void *arg) {
 
 /* What a drain waits for is asked at the end of each turn: services, exchanges of ours. */
 static void check_drained(nrt_conn *conn) {
-    if (conn->draining && conn->stopping == 0 && nrt__client_in_flight(conn->client) == 0) {
+    if (conn->draining && conn->stopping == 0 && nrt__client_in_flight(conn->client) == 0 &&
+        nrt__gathers_count(conn->gathers) == 0) {
         nrt__loop_defer(&conn->loop, &conn->drain_check, drain_check, conn);
     }
 }
@@ -203,6 +204,9 @@ static int open_parts(nrt_conn *conn) {
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
     int error = nrt__prefix_check(prefix);
+    if (error == 0) {
+        error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
+    }
     if (error < 0) {
         return error;
     }
@@ -239,7 +243,14 @@ static int open_parts(nrt_conn *conn) {
     nrt__env *env = &conn->loop.env;
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
     conn->services = nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
-    return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
+    conn->discovery = nrt__discovery_create(env, &conn->loop.timers, conn->link.session, prefix);
+    conn->gathers = nrt__gathers_create(env, &conn->loop.timers, conn->link.session,
+                                        nrt_str_from(options->inbox_prefix));
+    if (!conn->client || !conn->services || !conn->discovery || !conn->gathers) {
+        return NRT_ERR_MEMORY;
+    }
+    nrt__services_announce(conn->services, conn->discovery);
+    return 0;
 }
 
 static void free_parts(nrt_conn *conn) {
@@ -250,6 +261,8 @@ static void free_parts(nrt_conn *conn) {
     nrt__client_destroy(conn->client);
     nrt__serve_finish(conn);
     nrt__services_destroy(conn->services);
+    nrt__discovery_destroy(conn->discovery);
+    nrt__gathers_destroy(conn->gathers);
     if (conn->box) {
         nrt__io_close(&conn->box_io);
         if (!conn->forked) { /* its descriptor's count is the parent's, its lock may be held there
@@ -300,6 +313,7 @@ static void abandon(nrt_conn *conn) {
     conn->forked = conn->destroying = true;
     conn->loop.depth++;
     nrt__client_mute(conn->client);
+    nrt__gathers_mute(conn->gathers);
     nrt__session_mute(conn->link.session);
     if (conn->loop.epoll) {
         nrt__epoll_abandon(conn->loop.epoll);

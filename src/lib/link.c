@@ -75,6 +75,7 @@ static void attempt_failed(nrt__link *link, int error, const char *reason) {
     link->failures++;
     link->conn->last_error = error;
     nrt__client_disconnected(link->conn->client, detail);
+    nrt__gathers_disconnected(link->conn->gathers, detail);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "cannot connect to %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_FAILED, error, detail);
     if (!link->conn->destroying) {
@@ -101,6 +102,7 @@ static void lost(nrt__link *link, int error, const char *reason) {
     link->failures = lasted ? 0 : link->failures + 1;
     link->pause_ms = lasted ? link->conn->options.reconnect_min_ms : link->pause_ms;
     nrt__client_disconnected(link->conn->client, detail);
+    nrt__gathers_disconnected(link->conn->gathers, detail);
     nrt__log(env_of(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
     nrt__conn_event(link->conn, NRT_CONN_DISCONNECTED, error, detail);
     if (link->conn->destroying) {
@@ -310,6 +312,7 @@ static void on_ready(void *arg) {
              server_of(link)->host, server_of(link)->port);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
+    nrt__gathers_ready(conn->gathers);
 }
 
 static void on_denied(nrt_str subject, void *arg) {
@@ -321,6 +324,7 @@ static void on_denied(nrt_str subject, void *arg) {
                  (int)subject.len, subject.ptr, (unsigned long long)count);
     }
     nrt__client_denied(link->conn->client, subject);
+    nrt__gathers_denied(link->conn->gathers, subject);
 }
 
 static void on_info(void *arg) {
