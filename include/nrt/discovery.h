@@ -112,8 +112,8 @@ NRT_API int nrt_discover(nrt_conn *conn, const nrt_discover_options *options,
 
 NRT_API void nrt_discovery_destroy(nrt_discovery *found); /* NULL is allowed */
 
-/* In the order of hosts, names, then ids. The instance lives as long as `found`; NULL beyond the
- * last. */
+/* In the order of hosts, names, prefixes, then ids. The instance lives as long as `found`; NULL
+ * beyond the last. */
 NRT_API size_t nrt_discovery_count(const nrt_discovery *found);
 NRT_API const nrt_instance *nrt_discovery_at(const nrt_discovery *found, size_t index);
 

@@ -15,6 +15,9 @@ static const nrt__command *const commands[] = {
     &nrt__get_command,
     &nrt__serve_command,
     &nrt__gateway_command,
+    &nrt__ls_command,
+    &nrt__info_command,
+    &nrt__stats_command,
     &nrt__demo_command,
 };
 

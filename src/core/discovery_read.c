@@ -309,6 +309,7 @@ static int compare(const void *left, const void *right) {
     const nrt_instance *b = *(nrt_instance *const *)right;
     int order = strcmp(*a->host ? a->host : a->name, *b->host ? b->host : b->name);
     order = order ? order : strcmp(a->name, b->name);
+    order = order ? order : strcmp(a->prefix, b->prefix);
     order = order ? order : strcmp(a->id, b->id);
     return order ? order : (a->rtt_ns > b->rtt_ns) - (a->rtt_ns < b->rtt_ns);
 }
