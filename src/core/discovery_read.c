@@ -196,6 +196,7 @@ static void read_metadata(reader *r, const json_t *object, nrt_instance *instanc
         return;
     }
     nrt_metadata *list = count ? room(r, count * sizeof(*list)) : NULL;
+    instance->metadata = list;
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)pairs, key, value) {
@@ -209,7 +210,6 @@ static void read_metadata(reader *r, const json_t *object, nrt_instance *instanc
         list[instance->metadata_count].value = text(r, value, TEXT_MAX, false);
         instance->metadata_count++;
     }
-    instance->metadata = list;
 }
 
 /* Ours, if it says so in every point; what it claims is checked before anyone builds on it. */
@@ -248,7 +248,9 @@ static nrt_instance *read_instance(reader *r, const json_t *object, nrt__discove
     if (verb != NRT__DISCOVERY_PING) {
         read_endpoints(r, object, instance);
     }
-    find_ours(instance);
+    if (r->error == 0) {
+        find_ours(instance);
+    }
     return instance;
 }
 

@@ -110,6 +110,8 @@ static void what_is_no_answer_is_skipped(void **state) {
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"metadata\":[]}",
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"metadata\":{\"x\":1}}",
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"metadata\":{\"\\u0007\":\"y\"}}",
+        /* good ones before the bad one */
+        "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"metadata\":{\"x\":\"y\",\"z\":1}}",
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"metadata\":{\"x\":\"\\u202e\"}}",
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\",\"id\":\"c\"}",
         "{\"type\":\"" PING "\",\"name\":\"a\",\"id\":\"b\"} x",
