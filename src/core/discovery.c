@@ -32,7 +32,7 @@ struct nrt__listing {
     nrt_str description;
     char id[NRT__DISCOVERY_ID_CHARS + 1];
     char started[24]; /* RFC 3339 */
-    char text[];      /* name, version, description */
+    /* Behind it lie name, version and description. */
 };
 
 /* A request that has not been answered by all whom it asks. */
@@ -434,7 +434,7 @@ static nrt__listing *listing_make(nrt_service *service, const nrt_service_option
     if (!listing) {
         return NULL;
     }
-    char *at = listing->text;
+    char *at = (char *)(listing + 1);
     listing->service = service;
     listing->name = copy_text(&at, nrt_str_from(name));
     listing->version = copy_text(&at, version);

@@ -369,6 +369,9 @@ PERMISSIONS = """authorization { users [
       publish: "_INBOX.>", subscribe: "nrt.requests.weather.nats.* nrt" } }
   { user: found, password: p, permissions: {
       publish: "_INBOX.>", subscribe: ["nrt.requests.weather.nats.* nrt", "$SRV.>"] } }
+  { user: responder, password: p, permissions: {
+      publish: { deny: ">" }, allow_responses: true,
+      subscribe: ["nrt.requests.weather.nats.*", "$SRV.>"] } }
   { user: client, password: p, permissions: {
       publish: "nrt.>", subscribe: "_INBOX.>" } }
   { user: operator, password: p, permissions: { publish: "$SRV.>", subscribe: "_INBOX.>" } }
@@ -378,7 +381,7 @@ PERMISSIONS = """authorization { users [
 def test_the_documented_permissions_are_enough_and_named_where_they_lack(world):
     server = world.nats(config=PERMISSIONS)
     user = {name: server.url.replace("//", f"//{name}:p@")
-            for name in ("service", "found", "client", "operator")}
+            for name in ("service", "found", "responder", "client", "operator")}
     origin = world.origin(plain("served"))
     hidden = world.serve(user["service"], "weather.nats", origin)
     hidden.wait_line(r'grant subscribe: "\$SRV\.>"')
@@ -387,6 +390,8 @@ def test_the_documented_permissions_are_enough_and_named_where_they_lack(world):
     assert hidden.stderr.count("grant subscribe") == 1
     world.serve(user["found"], "weather.nats", origin)
     assert hosts(world, user["operator"]) == {"weather.nats": 1}
+    world.serve(user["responder"], "weather.nats", origin)
+    assert hosts(world, user["operator"]) == {"weather.nats": 2}
     with Stopwatch() as watch:
         child = ask(world, user["client"], "ls", expect=1)
     assert "NATS permissions do not allow publishing to $SRV.PING" in child.stderr

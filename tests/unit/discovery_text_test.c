@@ -34,8 +34,8 @@ static void text_that_moves_a_cursor_is_not_plain(void **state) {
     static const char *const bad[] = {"a\nb",
                                       "\x1b[2J",
                                       "\x7f",
-                                      "\xc2\x9b"
-                                      "2J",
+                                      ("\xc2\x9b"
+                                       "2J"),
                                       "\xff",
                                       "\xc3",
                                       "\xc0\x80",
