@@ -171,7 +171,7 @@ static void read_endpoints(reader *r, const json_t *object, nrt_instance *instan
         fail(r, NRT_ERR_PROTOCOL);
         return;
     }
-    const nrt_endpoint **endpoints = count ? room(r, count * sizeof(*endpoints)) : NULL;
+    const nrt_endpoint **endpoints = count ? room(r, count * sizeof(const nrt_endpoint *)) : NULL;
     for (size_t i = 0; endpoints && i < count; i++) {
         endpoints[i] = read_endpoint(r, json_array_get(list, i));
     }
@@ -180,7 +180,7 @@ static void read_endpoints(reader *r, const json_t *object, nrt_instance *instan
 }
 
 static const char *metadata_get(const nrt_instance *instance, const char *name) {
-    for (size_t i = 0; i < instance->metadata_count; i++) {
+    for (size_t i = 0; instance->metadata && i < instance->metadata_count; i++) {
         if (strcmp(instance->metadata[i].name, name) == 0) {
             return instance->metadata[i].value;
         }
@@ -273,7 +273,7 @@ void nrt_discovery_destroy(nrt_discovery *found) {
 static bool append(nrt_discovery *found, nrt_instance *instance) {
     if (found->count == found->size) {
         size_t size = found->size ? found->size * 2 : 16;
-        nrt_instance **list = realloc(found->list, size * sizeof(*list));
+        nrt_instance **list = realloc(found->list, size * sizeof(nrt_instance *));
         if (!list) {
             return false;
         }
@@ -319,7 +319,7 @@ static int compare(const void *left, const void *right) {
 void nrt__discovery_settle(nrt_discovery *found) {
     size_t kept = 0;
     if (found->count > 0) {
-        qsort(found->list, found->count, sizeof(found->list[0]), compare);
+        qsort(found->list, found->count, sizeof(nrt_instance *), compare);
     }
     for (size_t i = 0; i < found->count; i++) {
         nrt_instance *one = found->list[i];
