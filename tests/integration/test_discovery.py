@@ -1,6 +1,7 @@
 """Services tell of themselves on $SRV (ADR-32), to our own commands and to clients of others."""
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -8,7 +9,7 @@ import threading
 import pytest
 
 from harness import gowire, node
-from harness.clock import SLOW, Stopwatch, until
+from harness.clock import DEADLINE, SLOW, Stopwatch, until
 from harness.natsserver import cluster
 from harness.origin import plain
 from harness.world import NRT, program, url_of
@@ -461,3 +462,17 @@ def test_a_thousand_services_of_one_connection_are_listed_soon(world, nats):
     assert watch.seconds < 2 * SLOW
     [one] = ask_json(world, nats, "stats", "s500.nats")["services"]
     assert one["host"] == "s500.nats"
+
+
+def test_colours_are_for_terminals(world, nats):
+    world.serve(nats, "weather.nats", world.origin())
+    ours, theirs = os.openpty()
+    env = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
+    argv = [NRT, "ls", "--server", nats.url, "--wait", QUIET]
+    subprocess.run(argv, stdout=theirs, env=env, check=True, timeout=DEADLINE)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "\x1b[32mweather.nats\x1b[0m" in shown
+    plain_text = re.sub(r"\x1b\[\d+m", "", shown).splitlines()
+    assert len({len(line) for line in plain_text[:2]}) == 1  # they take no room
