@@ -7,6 +7,7 @@
 extern const nrt__command nrt__get_command;
 extern const nrt__command nrt__serve_command;
 extern const nrt__command nrt__gateway_command;
+extern const nrt__command nrt__context_command;
 extern const nrt__command nrt__demo_command;
 
 #endif
