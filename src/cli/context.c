@@ -210,10 +210,20 @@ static void check_mode(const nrt__program *program, const char *path) {
     }
 }
 
+static bool context_has_secret(const nrt__config *config) {
+    bool found =
+        config->from[NRT__SET_SERVERS] == NRT__FROM_CONTEXT && strchr(config->options.servers, '@');
+    for (size_t i = 0; i < NRT__TEXTS; i++) {
+        found = found || (nrt__settings[i].kind == NRT__SETTING_SECRET &&
+                          config->from[i] == NRT__FROM_CONTEXT);
+    }
+    return found;
+}
+
 static void check_modes(const nrt__program *program) {
     const nrt__config *config = &program->conn->config;
     char file[4096];
-    if (config->context && nrt__context_file(file, sizeof(file), config->context)) {
+    if (context_has_secret(config) && nrt__context_file(file, sizeof(file), config->context)) {
         check_mode(program, file);
     }
     check_mode(program, config->options.creds);
