@@ -342,7 +342,9 @@ int nrt__context_read(nrt__context *context, nrt_str text, char *detail, size_t 
     }
     json_t *root = json_loadb(text.len > 0 ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &why);
     if (!root) {
-        if (json_error_code(&why) == json_error_out_of_memory) {
+        /* jansson has no word for most of its failed allocations. */
+        if (json_error_code(&why) == json_error_out_of_memory ||
+            json_error_code(&why) == json_error_unknown) {
             return NRT_ERR_MEMORY;
         }
         snprintf(detail, detail_size, "line %d: %s", why.line > 0 ? why.line : 1,
