@@ -277,6 +277,7 @@ static int resolve(nrt__resolver *to, nrt_options *options) {
     return error == 0 ? check_numbers(&to->config->options) : error;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written to through the resolver */
 int nrt__config_resolve(nrt__config *config, const nrt_options *given, char *detail,
                         size_t detail_size) {
     char unread[1];

@@ -326,8 +326,7 @@ static void release(json_t *root) {
     json_t *value;
     json_object_foreach(root, name, value) {
         if (json_is_string(value)) {
-            char *text = (char *)(uintptr_t)json_string_value(value);
-            OPENSSL_cleanse(text, json_string_length(value));
+            OPENSSL_cleanse((void *)json_string_value(value), json_string_length(value));
         }
     }
     json_decref(root);
