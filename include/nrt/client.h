@@ -14,6 +14,7 @@ typedef struct nrt_result {
     int error;                    /* 0, or NRT_ERR_*: then there is no response */
     const char *detail;           /* what happened, in words; "" where error is 0 */
     const nrt_response *response; /* NULL where error is not 0 */
+    unsigned attempts;            /* how often it was sent: 1 without a retry, 0 if never */
 } nrt_result;
 
 /* Called exactly once for every nrt_send that returned 0, on the connection's thread, never from
@@ -50,6 +51,21 @@ NRT_API int nrt_cancel(nrt_conn *conn, nrt_exchange_id id);
  * *response. Not from inside a callback. nrt_conn_error has the detail. */
 NRT_API int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
                    nrt_response **response);
+
+/* What a connection has done as a client so far. */
+typedef struct nrt_client_stats {
+    uint64_t requests;        /* that nrt_send took */
+    uint64_t attempts;        /* that were published for them */
+    uint64_t failures;        /* that ended with an error: no response of any status */
+    uint64_t retries_refused; /* further attempts, by reason */
+    uint64_t retries_no_service;
+    uint64_t retries_idempotent;
+    uint64_t retries_denied; /* that the budget did not allow */
+    uint64_t orphans;        /* replies that came too late, or were forged */
+} nrt_client_stats;
+
+/* `size` is sizeof(nrt_client_stats) as the caller was compiled. NRT_ERR_THREAD, NRT_ERR_FORK. */
+NRT_API int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size);
 
 #ifdef __cplusplus
 }

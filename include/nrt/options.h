@@ -28,6 +28,16 @@ typedef enum nrt_conn_event {
     NRT_CONN_FAILED = 2,       /* an attempt to connect failed; the next one follows by itself */
 } nrt_conn_event;
 
+/* What another attempt may follow, as bits; see docs/protocol.md, Retry. Never more of them than a
+ * fifth of the recent requests to that host (but a few each second), and never beyond the timeout.
+ */
+typedef enum nrt_retry {
+    NRT_RETRY_REFUSED = 1,    /* the service refused it: certainly not executed */
+    NRT_RETRY_IDEMPOTENT = 2, /* lost on the way or silent, but doing it twice does no harm (RFC
+                                 9110 section 9.2.2, or an Idempotency-Key) */
+    NRT_RETRY_NO_SERVICE = 4, /* nobody listens: someone may in a moment */
+} nrt_retry;
+
 /* Tells of changes of the connection; `error` and `detail` say why (0 and "" when connected). Comes
  * on the connection's thread, `detail` is valid during the call. */
 typedef void (*nrt_conn_event_fn)(nrt_conn *conn, nrt_conn_event event, int error,
@@ -70,6 +80,10 @@ typedef struct nrt_options {
     uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */
     uint32_t reconnect_min_ms;   /* after the first attempt, which is made at once; 20 */
     uint32_t reconnect_max_ms;   /* backoff grows by half, with jitter, up to this; 2,000 */
+    unsigned retries;            /* further attempts at a request, at most; 2 */
+    unsigned retry_on;           /* after what: NRT_RETRY_*; REFUSED and IDEMPOTENT */
+    bool multi_reply;            /* services may answer with several messages even where the library
+                                    cannot find that out: see docs/protocol.md, Single-reply peers */
     uint32_t ping_interval_ms;   /* two unanswered pings end the connection; 10,000 */
 
     size_t max_output;    /* what may wait for the NATS socket before NRT_ERR_BUSY; 16 MiB */

@@ -133,6 +133,7 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_CONNECT:
     case NRT_ERR_RESOLVE:
     case NRT_ERR_AUTH:
+    case NRT_ERR_TLS:
     case NRT_ERR_SERVER:
         (void)snprintf(why, size, "no connection to NATS: %s", detail);
         (void)snprintf(
@@ -140,6 +141,8 @@ static void explain(getting *get, const nrt_request *request, int error) {
             get->program.failure == NRT_ERR_AUTH
                 ? "\"nrt context show\" tells which credentials are used, and where they come "
                   "from."
+            : get->program.failure == NRT_ERR_TLS
+                ? ""
                 : "Name your server with --server, NATS_URL or a context, or start "
                   "one: nats-server");
         break;

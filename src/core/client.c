@@ -1,78 +1,25 @@
-/* The client half of exchanges. */
+/* The client half of exchanges: slots, and requests on their way out. */
 #include "core/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/h1_whole.h"
+#include "core/client_private.h"
+#include "core/frame.h"
 #include "core/h1_writer.h"
 #include "core/str.h"
-#include "core/subject.h"
 
 enum {
-    SLOT_CHARS = 4,    /* of a reply token: which slot; 24 bits */
-    SECRET_CHARS = 16, /* and 96 random bits that must match */
-    TOKEN_CHARS = SLOT_CHARS + SECRET_CHARS,
     INBOX_CHARS = 22,
-    SLOT_BITS = 6 * SLOT_CHARS,
-    SLAB = 64, /* exchanges allocated at a time */
-    REPLY_MAX = 64 + TOKEN_CHARS,
+    SLAB = 64,             /* exchanges allocated at a time */
+    KEPT_MAX = 64 * 1024,  /* larger requests are not kept for another attempt */
+    KEPT_STAYS = 2 * 1024, /* a slot's memory that is not given back */
+    REPLY_MAX = NRT__INBOX_MAX + NRT__TOKEN_CHARS,
 };
 
-typedef enum exchange_state {
-    FREE = 0,
-    WAITING, /* for a connection; the request is kept */
-    SENT,    /* published; a reply may come */
-} exchange_state;
-
-typedef struct exchange {
-    struct exchange
-        *next; /* the free list, or the list of those waiting, or of those sent: the oldest first */
-    struct exchange *prev;
-    nrt__timer timer;
-    nrt_result_fn fn;
-    void *arg;
-    uint64_t generation; /* of the slot: makes ids unique */
-    uint64_t from;       /* marks in the output: where its PUB begins */
-    uint64_t mark;       /* and ends: sent wholly, or certainly not received */
-    uint64_t subject;    /* hash */
-    int64_t deadline_ms;
-    nrt_str stored; /* while waiting: the whole PUB */
-    size_t payload; /* bytes of its payload */
-    uint32_t slot;
-    exchange_state state;
-    bool to_head;
-    char secret[SECRET_CHARS];
-} exchange;
-
-struct nrt__client {
-    nrt__env *env;
-    nrt__timers *timers;
-    nrt__session *session;
-    nrt__client_options options;
-    nrt__sub *inbox;
-    int inbox_error;       /* replies cannot come: why */
-    char inbox_prefix[64]; /* "_INBOX.<random>." */
-    size_t inbox_len;
-    exchange **slots;
-    size_t slot_count;
-    exchange *free;
-    exchange sent; /* heads of rings */
-    exchange waiting;
-    size_t in_flight;
-    size_t stored_bytes;
-    nrt__buf scratch; /* the message being written */
-    nrt__buf subject;
-    nrt__h1_reader reader;
-    nrt_response response; /* the one being told of */
-    char reason[256];      /* why there is no connection */
-};
-
-static void on_reply(const nrt__nats_msg *msg, void *arg);
 static void on_inbox_state(int error, void *arg);
 
-/* FNV-1a: tells which exchange a refused subject belongs to. */
-static uint64_t hash(nrt_str text) {
+uint64_t nrt__client_hash(nrt_str text) {
     uint64_t sum = 14695981039346656037u;
     for (size_t i = 0; i < text.len; i++) {
         sum = (sum ^ (unsigned char)text.ptr[i]) * 1099511628211u;
@@ -80,20 +27,24 @@ static uint64_t hash(nrt_str text) {
     return sum;
 }
 
-static void ring_init(exchange *head) {
-    head->next = head->prev = head;
-}
-
-static void ring_add(exchange *head, exchange *one) {
+static void ring_add(nrt__pending *head, nrt__pending *one) {
     one->prev = head->prev;
     one->next = head;
     head->prev->next = one;
     head->prev = one;
 }
 
-static void ring_remove(exchange *one) {
+static void ring_remove(nrt__pending *one) {
     one->prev->next = one->next;
     one->next->prev = one->prev;
+}
+
+void nrt__pending_move(nrt__pending *one, nrt__pending *head, nrt__pending_state state) {
+    if (one->state != NRT__PENDING_FREE) {
+        ring_remove(one);
+    }
+    one->state = state;
+    ring_add(head, one);
 }
 
 nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
@@ -107,22 +58,23 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
     client->session = session;
     client->options = *options;
     snprintf(client->reason, sizeof(client->reason), "not connected to NATS");
-    ring_init(&client->sent);
-    ring_init(&client->waiting);
+    nrt__ring_init(&client->sent);
+    nrt__ring_init(&client->waiting);
+    nrt__ring_init(&client->paused);
     nrt__buf_init(&client->scratch, SIZE_MAX / 2);
     nrt__buf_init(&client->subject, NRT__SUBJECT_MAX);
+    nrt__buf_init(&client->extra, NRT__ACCEPT_TEXT_MAX);
     nrt__h1_reader_init(&client->reader, &options->limits);
     nrt__message_init(&client->response.message, false);
-    static const char prefix[] = "_INBOX.";
-    size_t len = sizeof(prefix) - 1;
-    memcpy(client->inbox_prefix, prefix, len);
-    if (nrt__random_text(env, client->inbox_prefix + len, INBOX_CHARS) < 0) {
+    nrt_str prefix = options->inbox_prefix;
+    char random[INBOX_CHARS];
+    if (prefix.len > NRT__PREFIX_MAX || nrt__random_text(env, random, INBOX_CHARS) < 0) {
         nrt__client_destroy(client);
         return NULL;
     }
-    len += INBOX_CHARS;
-    memcpy(client->inbox_prefix + len, ".*", 3);
-    client->inbox_len = len + 1;
+    client->inbox_len = prefix.len + INBOX_CHARS + 2;
+    snprintf(client->inbox_prefix, sizeof(client->inbox_prefix), "%.*s.%.*s.*", NRT__ARG(prefix),
+             INBOX_CHARS, random);
     return client;
 }
 
@@ -130,15 +82,15 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
 
 static bool add_slots(nrt__client *client) {
     size_t count = client->slot_count + SLAB;
-    if (count > ((size_t)1 << SLOT_BITS)) {
+    if (count > ((size_t)1 << NRT__SLOT_BITS)) {
         return false;
     }
-    exchange **slots = realloc(client->slots, count * sizeof(exchange *));
+    nrt__pending **slots = realloc(client->slots, count * sizeof(nrt__pending *));
     if (!slots) {
         return false;
     }
     client->slots = slots;
-    exchange *slab = calloc(SLAB, sizeof(*slab));
+    nrt__pending *slab = calloc(SLAB, sizeof(*slab));
     if (!slab) {
         return false;
     }
@@ -152,48 +104,58 @@ static bool add_slots(nrt__client *client) {
     return true;
 }
 
-static nrt_exchange_id id_of(const exchange *one) {
-    return one->generation << SLOT_BITS | one->slot;
+static nrt_exchange_id id_of(const nrt__pending *one) {
+    return one->generation << NRT__SLOT_BITS | one->slot;
 }
 
-static exchange *take_slot(nrt__client *client) {
+int nrt__pending_renew(nrt__client *client, nrt__pending *one) {
+    return nrt__random_text(client->env, one->secret, NRT__SECRET_CHARS);
+}
+
+static nrt__pending *take_slot(nrt__client *client) {
     if (!client->free && !add_slots(client)) {
         return NULL;
     }
-    exchange *one = client->free;
-    if (nrt__random_text(client->env, one->secret, SECRET_CHARS) < 0) {
+    nrt__pending *one = client->free;
+    if (nrt__pending_renew(client, one) < 0) {
         return NULL;
     }
     client->free = one->next;
     one->generation++;
+    one->attempts = 0;
+    one->accepted = one->begun = false;
     client->in_flight++;
     return one;
 }
 
-static void drop_stored(nrt__client *client, exchange *one) {
-    client->stored_bytes -= one->stored.len;
-    free((char *)one->stored.ptr);
-    one->stored = (nrt_str){NULL, 0};
+static void drop_kept(nrt__client *client, nrt__pending *one) {
+    client->kept_bytes -= one->kept_len;
+    one->kept_len = 0;
+    if (one->kept_size > KEPT_STAYS) {
+        free(one->kept);
+        one->kept = NULL;
+        one->kept_size = 0;
+    }
 }
 
-static void release(nrt__client *client, exchange *one) {
-    if (one->state != FREE) {
+static void release(nrt__client *client, nrt__pending *one) {
+    if (one->state != NRT__PENDING_FREE) {
         ring_remove(one);
     }
     nrt__timer_clear(client->timers, &one->timer);
-    drop_stored(client, one);
-    one->state = FREE;
+    drop_kept(client, one);
+    one->state = NRT__PENDING_FREE;
     one->next = client->free;
     client->free = one;
     client->in_flight--;
 }
 
-/* The slot is free before the callback: it may send again at once. */
-static void end(nrt__client *client, exchange *one, int error, const char *detail,
-                const nrt_response *response) {
+void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const char *detail,
+                      const nrt_response *response) {
     nrt_result_fn fn = one->fn;
     void *arg = one->arg;
-    nrt_result result = {error, detail, response};
+    nrt_result result = {error, detail, response, one->attempts};
+    client->stats.failures += error < 0;
     release(client, one);
     fn(&result, arg);
 }
@@ -209,15 +171,22 @@ void nrt__client_mute(nrt__client *client) {
     }
 }
 
+static void end_all(nrt__client *client, nrt__pending *head, int error, const char *detail) {
+    while (!nrt__ring_is_empty(head)) {
+        nrt__pending_end(client, head->next, error, detail, NULL);
+    }
+}
+
 void nrt__client_destroy(nrt__client *client) {
     if (!client) {
         return;
     }
-    while (client->sent.next != &client->sent) {
-        end(client, client->sent.next, NRT_ERR_CANCELED, "the connection was closed", NULL);
+    nrt__pending *const rings[] = {&client->sent, &client->waiting, &client->paused};
+    for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
+        end_all(client, rings[i], NRT_ERR_CANCELED, "the connection was closed");
     }
-    while (client->waiting.next != &client->waiting) {
-        end(client, client->waiting.next, NRT_ERR_CANCELED, "the connection was closed", NULL);
+    for (size_t i = 0; i < client->slot_count; i++) {
+        free(client->slots[i]->kept);
     }
     for (size_t i = 0; i < client->slot_count; i += SLAB) {
         free(client->slots[i]);
@@ -226,6 +195,7 @@ void nrt__client_destroy(nrt__client *client) {
     nrt__session_sub_destroy(client->session, client->inbox);
     nrt__buf_free(&client->scratch);
     nrt__buf_free(&client->subject);
+    nrt__buf_free(&client->extra);
     nrt__h1_reader_free(&client->reader);
     nrt__message_free(&client->response.message);
     free(client);
@@ -235,97 +205,130 @@ size_t nrt__client_in_flight(const nrt__client *client) {
     return client->in_flight;
 }
 
+const nrt_client_stats *nrt__client_stats(const nrt__client *client) {
+    return &client->stats;
+}
+
 /* ---- sending ---- */
 
 static const char base64url[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";
 
-static void write_token(char *out, const exchange *one) {
-    for (int i = 0; i < SLOT_CHARS; i++) {
-        out[i] = base64url[one->slot >> (6 * (SLOT_CHARS - 1 - i)) & 63];
-    }
-    memcpy(out + SLOT_CHARS, one->secret, SECRET_CHARS);
-}
-
 /* Reply subjects are the same in every session. */
-static nrt_str write_reply(const nrt__client *client, const exchange *one, char *out) {
+static nrt_str write_reply(const nrt__client *client, const nrt__pending *one, char *out) {
+    char *token = out + client->inbox_len;
     memcpy(out, client->inbox_prefix, client->inbox_len);
-    write_token(out + client->inbox_len, one);
-    return (nrt_str){out, client->inbox_len + TOKEN_CHARS};
+    for (int i = 0; i < NRT__SLOT_CHARS; i++) {
+        token[i] = base64url[one->slot >> (6 * (NRT__SLOT_CHARS - 1 - i)) & 63];
+    }
+    memcpy(token + NRT__SLOT_CHARS, one->secret, NRT__SECRET_CHARS);
+    return (nrt_str){out, client->inbox_len + NRT__TOKEN_CHARS};
 }
 
-static int publish(nrt__client *client, exchange *one, nrt_str subject, const nrt_str *parts,
-                   size_t count) {
+/* Where frames come, silence tells something long before the deadline does. */
+static int64_t patience(nrt__client *client, const nrt__pending *one) {
+    int64_t now = client->env->now_ms;
+    bool early = one->idempotent && one->kept_len > 0 &&
+                 nrt__peer_is_framed(nrt__pending_peer(client, one), now);
+    int64_t until = now + NRT__CLIENT_SILENCE_MS;
+    return early && until < one->deadline_ms ? until : one->deadline_ms;
+}
+
+int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject,
+                         const nrt_str *parts, size_t count) {
     char reply[REPLY_MAX];
-    if (nrt__session_state_get(client->session) != NRT__SESSION_READY) {
+    nrt__session *session = client->session;
+    if (nrt__session_state_get(session) != NRT__SESSION_READY) {
         return NRT_ERR_DISCONNECTED;
     }
-    one->from = nrt__session_mark(client->session);
-    int error = nrt__session_publish(client->session, subject, write_reply(client, one, reply),
-                                     parts, count);
-    one->mark = nrt__session_mark(client->session);
-    return error;
-}
-
-static void on_timeout(nrt__timer *timer, void *arg) {
-    nrt__client *client = arg;
-    exchange *one = (exchange *)((char *)timer - offsetof(exchange, timer));
-    if (one->state == WAITING) {
-        end(client, one, NRT_ERR_DISCONNECTED, client->reason, NULL);
-    } else {
-        end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
+    one->from = nrt__session_mark(session);
+    int error =
+        nrt__session_publish(session, subject, write_reply(client, one, reply), parts, count);
+    if (error < 0) {
+        return error;
     }
-}
-
-static int keep(nrt__client *client, exchange *one, nrt_str message) {
-    size_t max = client->options.max_waiting;
-    if (message.len > max || client->stored_bytes > max - message.len) {
-        return NRT_ERR_BUSY;
-    }
-    char *copy = malloc(message.len);
-    if (!copy) {
-        return NRT_ERR_MEMORY;
-    }
-    memcpy(copy, message.ptr, message.len);
-    one->stored = (nrt_str){copy, message.len};
-    client->stored_bytes += message.len;
+    one->mark = nrt__session_mark(session);
+    one->session = session;
+    one->attempts++;
+    client->stats.attempts++;
+    nrt__pending_move(one, &client->sent, NRT__PENDING_SENT);
+    nrt__timer_set(client->timers, &one->timer, patience(client, one), nrt__pending_on_timer,
+                   client);
     return 0;
 }
 
-/* Keeps the request until there is a connection, or until it has waited long enough. */
-static int store(nrt__client *client, exchange *one, const nrt_str parts[2]) {
-    char reply[REPLY_MAX];
-    nrt__buf text;
-    nrt__buf_init(&text, client->options.max_waiting);
-    nrt__buf_lit(&text, "PUB ");
-    nrt__buf_put(&text, nrt__buf_view(&client->subject));
-    nrt__buf_lit(&text, " ");
-    nrt__buf_put(&text, write_reply(client, one, reply));
-    nrt__buf_lit(&text, " ");
-    nrt__buf_u64(&text, one->payload);
-    nrt__buf_lit(&text, "\r\n");
-    nrt__buf_put(&text, parts[0]);
-    nrt__buf_put(&text, parts[1]);
-    nrt__buf_lit(&text, "\r\n");
-    int error = text.failed ? NRT_ERR_BUSY : keep(client, one, nrt__buf_view(&text));
-    nrt__buf_free(&text);
-    return error;
-}
-
-static void wait_for_connection(nrt__client *client, exchange *one) {
-    int64_t until = client->env->now_ms + client->options.connect_wait_ms;
-    one->state = WAITING;
-    ring_add(&client->waiting, one);
-    nrt__timer_set(client->timers, &one->timer, until < one->deadline_ms ? until : one->deadline_ms,
-                   on_timeout, client);
+int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
+                      const nrt_str parts[2]) {
+    size_t max = client->options.max_waiting;
+    size_t len = subject.len + parts[0].len + parts[1].len;
+    if (len > max || client->kept_bytes > max - len) {
+        return NRT_ERR_BUSY;
+    }
+    if (len > one->kept_size) {
+        char *kept = malloc(len);
+        if (!kept) {
+            return NRT_ERR_MEMORY;
+        }
+        free(one->kept);
+        one->kept = kept;
+        one->kept_size = len;
+    }
+    memcpy(one->kept, subject.ptr, subject.len);
+    memcpy(one->kept + subject.len, parts[0].ptr, parts[0].len);
+    if (parts[1].len > 0) {
+        memcpy(one->kept + subject.len + parts[0].len, parts[1].ptr, parts[1].len);
+    }
+    one->kept_len = len;
+    one->subject_len = (uint32_t)subject.len;
+    client->kept_bytes += len;
+    return 0;
 }
 
 int nrt__client_listen(nrt__client *client) {
     if (!client->inbox) {
         nrt_str subject = {client->inbox_prefix, client->inbox_len + 1}; /* with the '*' */
         client->inbox = nrt__session_subscribe(client->session, subject, (nrt_str){NULL, 0},
-                                               on_reply, on_inbox_state, client);
+                                               nrt__client_on_reply, on_inbox_state, client);
+        if (client->inbox) {
+            nrt__session_sub_stays(client->inbox);
+        }
     }
     return client->inbox ? 0 : NRT_ERR_MEMORY;
+}
+
+/* RFC 9110 section 9.2.2, and what RFC 3253, 4918, 5323 and the draft of QUERY say likewise. */
+static bool is_idempotent(const nrt__message *request) {
+    static const char *const methods[] = {"GET",   "HEAD",     "PUT",    "DELETE", "OPTIONS",
+                                          "QUERY", "PROPFIND", "SEARCH", "REPORT"};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (nrt__str_same(request->method, nrt_str_from(methods[i]))) {
+            return true;
+        }
+    }
+    return nrt__fields_find(&request->fields, NRT__IDEMPOTENCY_KEY, NULL) != NULL;
+}
+
+/* The field line by which a service learns what we understand. */
+static nrt_str write_accept(nrt__client *client, int64_t wait_ms) {
+    if (client->extra_for_ms != wait_ms) {
+        char text[NRT__ACCEPT_TEXT_MAX];
+        nrt__accept accept = {.version = 1, .timeout_ms = (uint32_t)wait_ms};
+        nrt__buf_clear(&client->extra);
+        nrt__buf_put(&client->extra, nrt__accept_write(&accept, text));
+        client->extra_for_ms = client->extra.failed ? 0 : wait_ms;
+    }
+    return nrt__buf_view(&client->extra);
+}
+
+/* Writes subject and payload. */
+static int write_request(nrt__client *client, nrt__message *request, int64_t wait_ms,
+                         nrt_str parts[2]) {
+    nrt__buf_clear(&client->scratch);
+    nrt__buf_clear(&client->subject);
+    bool fine = nrt__h1_write_parts(&client->scratch, request, NRT__FIELD_NRT,
+                                    write_accept(client, wait_ms), false, parts) &&
+                nrt__subject_request(&client->subject, client->options.prefix, request->host,
+                                     request->method);
+    return fine ? 0 : NRT_ERR_MEMORY;
 }
 
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
@@ -336,130 +339,59 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
     if (client->in_flight >= client->options.max_exchanges) {
         return NRT_ERR_BUSY;
     }
-    exchange *one = nrt__client_listen(client) == 0 ? take_slot(client) : NULL;
+    nrt__pending *one = nrt__client_listen(client) == 0 ? take_slot(client) : NULL;
     if (!one) {
         return NRT_ERR_MEMORY;
     }
     nrt_str parts[2];
-    int64_t now = client->env->now_ms;
-    int64_t wait = timeout_ms ? timeout_ms : client->options.timeout_ms;
-    nrt__buf_clear(&client->scratch);
-    nrt__buf_clear(&client->subject);
-    int error = NRT_ERR_MEMORY;
-    if (!nrt__h1_write_parts(&client->scratch, request, NRT__FIELD_NRT, NRT__STR(""), false,
-                             parts) ||
-        !nrt__subject_request(&client->subject, client->options.prefix, request->host,
-                              request->method)) {
-        goto fail;
+    int64_t wait_ms = timeout_ms ? timeout_ms : client->options.timeout_ms;
+    int error = write_request(client, request, wait_ms, parts);
+    if (error < 0) {
+        release(client, one);
+        return error;
     }
     nrt_str subject = nrt__buf_view(&client->subject);
     one->fn = fn;
     one->arg = arg;
-    one->subject = hash(subject);
+    one->subject = nrt__client_hash(subject);
+    one->host = nrt__client_hash(request->host);
     one->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
-    one->deadline_ms = now + wait;
-    one->payload = parts[0].len + parts[1].len;
-    error = publish(client, one, subject, parts, 2);
-    if (error == NRT_ERR_DISCONNECTED) {
-        error = store(client, one, parts);
-        if (error < 0) {
-            goto fail;
-        }
-        wait_for_connection(client, one);
-    } else if (error < 0) {
-        goto fail;
-    } else {
-        one->state = SENT;
-        ring_add(&client->sent, one);
-        nrt__timer_set(client->timers, &one->timer, one->deadline_ms, on_timeout, client);
+    one->idempotent = is_idempotent(request);
+    one->deadline_ms = client->env->now_ms + wait_ms;
+    nrt__peer_request(nrt__pending_peer(client, one));
+    /* Where there is no room to keep it, there is no second attempt. */
+    if (client->options.retries > 0 && parts[0].len + parts[1].len <= KEPT_MAX) {
+        nrt__pending_keep(client, one, subject, parts);
     }
+    error = nrt__pending_publish(client, one, subject, parts, 2);
+    if (error == NRT_ERR_DISCONNECTED) {
+        error = one->kept_len > 0 ? 0 : nrt__pending_keep(client, one, subject, parts);
+        if (error == 0) {
+            nrt__pending_wait(client, one);
+        }
+    }
+    if (error < 0) {
+        release(client, one);
+        return error;
+    }
+    client->stats.requests++;
     if (id) {
         *id = id_of(one);
     }
     return 0;
-fail:
-    release(client, one);
-    return error;
 }
 
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
-    size_t slot = (size_t)(id & (((uint64_t)1 << SLOT_BITS) - 1));
+    size_t slot = (size_t)(id & (((uint64_t)1 << NRT__SLOT_BITS) - 1));
     if (slot >= client->slot_count) {
         return NRT_ERR_STATE;
     }
-    exchange *one = client->slots[slot];
-    if (one->state == FREE || id_of(one) != id) {
+    nrt__pending *one = client->slots[slot];
+    if (one->state == NRT__PENDING_FREE || id_of(one) != id) {
         return NRT_ERR_STATE;
     }
-    end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
+    nrt__pending_end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
     return 0;
-}
-
-/* ---- what comes back ---- */
-
-static int digit_of(char c) {
-    const char *at = c ? strchr(base64url, c) : NULL;
-    return at ? (int)(at - base64url) : -1;
-}
-
-/* The exchange that a reply's subject names, if it knows the secret: replies can be forged by
- * whoever may publish to inboxes, so nothing of a token can be guessed. */
-static exchange *find(nrt__client *client, nrt_str subject) {
-    if (subject.len != client->inbox_len + TOKEN_CHARS) {
-        return NULL;
-    }
-    const char *token = subject.ptr + client->inbox_len;
-    size_t slot = 0;
-    for (int i = 0; i < SLOT_CHARS; i++) {
-        int digit = digit_of(token[i]);
-        if (digit < 0) {
-            return NULL;
-        }
-        slot = slot << 6 | (size_t)digit;
-    }
-    if (slot >= client->slot_count || client->slots[slot]->state != SENT) {
-        return NULL;
-    }
-    unsigned char differs = 0; /* in constant time */
-    for (int i = 0; i < SECRET_CHARS; i++) {
-        differs |= (unsigned char)(token[SLOT_CHARS + i] ^ client->slots[slot]->secret[i]);
-    }
-    return differs ? NULL : client->slots[slot];
-}
-
-static void on_reply(const nrt__nats_msg *msg, void *arg) {
-    nrt__client *client = arg;
-    exchange *one = find(client, msg->subject);
-    if (!one) {
-        nrt__log(client->env, NRT_LOG_DEBUG, "a reply for no exchange in flight was dropped");
-        return;
-    }
-    if (msg->status == 503 && msg->payload.len == 0) {
-        end(client, one, NRT_ERR_NO_SERVICE, nrt_error_text(NRT_ERR_NO_SERVICE), NULL);
-        return;
-    }
-    if (msg->oversized) {
-        end(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
-            "the response is larger than this client takes in (max_message)", NULL);
-        return;
-    }
-    nrt__message *message = &client->response.message;
-    unsigned flags = NRT__H1_OLD_PEER | (one->to_head ? NRT__H1_TO_HEAD : 0);
-    int error = nrt__h1_read_whole(&client->reader, message, flags, msg->payload);
-    const char *detail = client->reader.reason;
-    if (error == 0 && message->status < 200) {
-        error = NRT_ERR_PROTOCOL;
-        detail = "an interim response stands where the final one must";
-    }
-    if (error < 0) {
-        char text[256];
-        snprintf(text, sizeof(text), "the service's reply is not a valid HTTP/1.1 response: %s",
-                 detail);
-        end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text, NULL);
-        return;
-    }
-    nrt__fields_strip_hop(&message->fields);
-    end(client, one, 0, "", &client->response);
 }
 
 /* ---- the session ---- */
@@ -471,82 +403,12 @@ static void on_inbox_state(int error, void *arg) {
     if (error == 0) {
         return;
     }
-    static const char detail[] = "NATS permissions do not allow subscribing to _INBOX.>, where "
-                                 "replies come";
+    char detail[NRT__INBOX_MAX + 96];
+    snprintf(detail, sizeof(detail),
+             "NATS permissions do not allow subscribing to %.*s.>, where replies come",
+             NRT__ARG(client->options.inbox_prefix));
     nrt__log(client->env, NRT_LOG_ERROR, "%s", detail);
-    while (client->waiting.next != &client->waiting) {
-        end(client, client->waiting.next, error, detail, NULL);
-    }
-    while (client->sent.next != &client->sent) {
-        end(client, client->sent.next, error, detail, NULL);
-    }
-}
-
-void nrt__client_ready(nrt__client *client) {
-    /* Callbacks may send more: those find a connection and do not come here. */
-    while (client->waiting.next != &client->waiting &&
-           nrt__session_state_get(client->session) == NRT__SESSION_READY) {
-        exchange *one = client->waiting.next;
-        one->from = nrt__session_mark(client->session);
-        int error = nrt__session_publish_again(client->session, one->stored, one->payload);
-        one->mark = nrt__session_mark(client->session);
-        if (error < 0) {
-            end(client, one, error, nrt_error_text(error), NULL);
-            continue;
-        }
-        drop_stored(client, one);
-        ring_remove(one);
-        ring_add(&client->sent, one);
-        one->state = SENT;
-        nrt__timer_set(client->timers, &one->timer, one->deadline_ms, on_timeout, client);
-    }
-}
-
-void nrt__client_save(nrt__client *client) {
-    exchange *next;
-    for (exchange *one = client->sent.next; one != &client->sent; one = next) {
-        next = one->next;
-        nrt_str message = nrt__session_unsent(client->session, one->from, one->mark);
-        if (message.len > 0 && keep(client, one, message) == 0) {
-            ring_remove(one);
-            wait_for_connection(client, one);
-        }
-    }
-}
-
-void nrt__client_disconnected(nrt__client *client, const char *reason) {
-    snprintf(client->reason, sizeof(client->reason), "not connected to NATS: %s", reason);
-    /* What was written may have been executed, and its reply is lost. What was not written wholly
-     * was not received. */
-    exchange ring;
-    if (client->sent.next == &client->sent) {
-        return;
-    }
-    ring.next = client->sent.next;
-    ring.prev = client->sent.prev;
-    ring.next->prev = ring.prev->next = &ring;
-    ring_init(&client->sent);
-    while (ring.next != &ring) {
-        exchange *one = ring.next;
-        if (nrt__session_was_sent(client->session, one->mark)) {
-            end(client, one, NRT_ERR_ABORTED,
-                "the connection to NATS was lost while waiting for the answer", NULL);
-        } else {
-            end(client, one, NRT_ERR_DISCONNECTED, client->reason, NULL);
-        }
-    }
-}
-
-void nrt__client_denied(nrt__client *client, nrt_str subject) {
-    /* Errors come one for each publish, in order. */
-    uint64_t sum = hash(subject);
-    for (exchange *one = client->sent.next; one != &client->sent; one = one->next) {
-        if (one->subject == sum) {
-            char text[NRT__SUBJECT_MAX + 64];
-            snprintf(text, sizeof(text), "NATS permissions do not allow publishing to %.*s",
-                     NRT__ARG(subject));
-            end(client, one, NRT_ERR_PERMISSION, text, NULL);
-            return;
-        }
-    }
+    end_all(client, &client->waiting, error, detail);
+    end_all(client, &client->paused, error, detail);
+    end_all(client, &client->sent, error, detail);
 }

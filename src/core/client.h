@@ -11,12 +11,15 @@
 typedef struct nrt__client nrt__client;
 
 typedef struct nrt__client_options {
-    nrt_str prefix; /* checked; must outlive the client */
+    nrt_str prefix; /* checked; must outlive the client, as the next one */
+    nrt_str inbox_prefix;
     nrt__h1_limits limits;
     uint32_t timeout_ms;      /* to the response, where a send does not say */
     uint32_t connect_wait_ms; /* how long a request waits for a connection */
     size_t max_exchanges;
-    size_t max_waiting; /* bytes of requests that wait for a connection */
+    size_t max_waiting; /* bytes of requests that are kept */
+    unsigned retries;   /* further attempts at most */
+    unsigned retry_on;  /* NRT_RETRY_* */
 } nrt__client_options;
 
 nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
@@ -39,15 +42,33 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
 
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);
 
-/* The session is about to be stopped: requests that have not gone out wait for the next one. Then
- * nrt__client_disconnected. */
-void nrt__client_save(nrt__client *client);
+/* How long an instance that sends frames may be silent before a request that does no harm goes to
+ * another one as well. */
+enum { NRT__CLIENT_SILENCE_MS = 1000 };
 
-/* What happens to the session. `reason` is why there is no connection, in words. */
+/* ---- what happens to a session; `reason` is why there is no connection, in words ---- */
+
 void nrt__client_ready(nrt__client *client);
-void nrt__client_disconnected(nrt__client *client, const char *reason);
+
+/* It is about to be stopped: requests that have not gone out wait for the next one. */
+void nrt__client_save(nrt__client *client, const nrt__session *session);
+
+/* Then, when it has been. */
+void nrt__client_disconnected(nrt__client *client, const nrt__session *session, const char *reason);
+
+/* Its server refuses publishing to `subject`. */
 void nrt__client_denied(nrt__client *client, nrt_str subject);
 
+/* Requests go out on this session from now on, which is ready and has the same subscriptions.
+ * Replies to those that went out before come by either. */
+void nrt__client_switch(nrt__client *client, nrt__session *session);
+
+/* Exchanges whose request went out there. */
+size_t nrt__client_in_flight_on(const nrt__client *client, const nrt__session *session);
+
+/* ---- */
+
+const nrt_client_stats *nrt__client_stats(const nrt__client *client);
 size_t nrt__client_in_flight(const nrt__client *client);
 
 #endif

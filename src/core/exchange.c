@@ -95,6 +95,9 @@ static nrt_str write_extra(nrt__services *services, const nrt_exchange *exchange
         nrt__buf_put(out, nrt_str_from(services->env->date));
         nrt__buf_lit(out, "\r\n");
     }
+    if (exchange->framed) {
+        nrt__buf_lit(out, "NRT-Version: 1\r\n");
+    }
     nrt__buf_lit(out, "NRT-ID: ");
     nrt__buf_put(out, nrt_str_from(exchange->id));
     nrt__buf_lit(out, "\r\n");
@@ -112,7 +115,8 @@ static int publish(nrt__services *services, nrt_exchange *exchange) {
                              exchange->to_head, parts)) {
         return NRT_ERR_MEMORY;
     }
-    return nrt__session_publish(services->session, exchange->reply, (nrt_str){NULL, 0}, parts, 2);
+    return nrt__session_publish(nrt__exchange_session(exchange), exchange->reply,
+                                (nrt_str){NULL, 0}, parts, 2);
 }
 
 /* The response cannot go out: why, in its place. */

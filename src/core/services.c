@@ -16,7 +16,7 @@ enum {
 
 static const char queue_group[] = "nrt";
 
-nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
+nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
                                     const nrt__services_options *options, nrt__run_fn run,
                                     void *run_arg) {
     nrt__services *services = calloc(1, sizeof(*services));
@@ -24,16 +24,22 @@ nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
         return NULL;
     }
     services->env = env;
+    services->timers = timers;
     services->session = session;
     services->options = *options;
     services->run = run;
     services->run_arg = run_arg;
     services->in_flight.next = services->in_flight.prev = &services->in_flight;
+    services->fresh.next = services->fresh.prev = &services->fresh;
     nrt__h1_reader_init(&services->reader, &options->limits);
     nrt__buf_init(&services->scratch, SIZE_MAX / 2);
     nrt__buf_init(&services->extra, 4096);
     nrt__buf_init(&services->identity, 2048);
-    if (nrt__random_text(env, services->id_prefix, sizeof(services->id_prefix)) < 0) {
+    nrt__buf_init(&services->probe, NRT__SUBJECT_MAX);
+    nrt__buf_put(&services->probe, options->inbox_prefix);
+    nrt__buf_lit(&services->probe, ".nrt.probe");
+    if (services->probe.failed ||
+        nrt__random_text(env, services->id_prefix, sizeof(services->id_prefix)) < 0) {
         nrt__services_destroy(services);
         return NULL;
     }
@@ -47,15 +53,25 @@ static void exchange_free(nrt_exchange *exchange) {
     free(exchange);
 }
 
-void nrt__services_cut(nrt__services *services) {
-    nrt_exchange *head = &services->in_flight;
+static void cut(nrt_exchange *head) {
     while (head->next != head) {
         nrt_exchange *exchange = head->next;
-        head->next = exchange->next;
-        exchange->next->prev = head;
+        nrt__exchange_ring_remove(exchange);
         exchange->next = exchange->prev = NULL;
         exchange->service = NULL;
     }
+}
+
+void nrt__services_cut(nrt__services *services) {
+    cut(&services->in_flight);
+    cut(&services->fresh);
+}
+
+static void forget_left(nrt_service *service) {
+    nrt__service_left *left = service->left;
+    service->left = left->next;
+    nrt__session_sub_destroy(service->services->session, left->sub);
+    free(left);
 }
 
 void nrt__services_destroy(nrt__services *services) {
@@ -63,9 +79,13 @@ void nrt__services_destroy(nrt__services *services) {
         return;
     }
     nrt__services_cut(services);
+    nrt__timer_clear(services->timers, &services->accept_timer);
     while (services->first) {
         nrt_service *service = services->first;
         services->first = service->next;
+        while (service->left) {
+            forget_left(service);
+        }
         nrt__session_sub_destroy(services->session, service->sub);
         free(service);
     }
@@ -78,6 +98,7 @@ void nrt__services_destroy(nrt__services *services) {
     nrt__buf_free(&services->scratch);
     nrt__buf_free(&services->extra);
     nrt__buf_free(&services->identity);
+    nrt__buf_free(&services->probe);
     free(services);
 }
 
@@ -137,19 +158,18 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
         nrt__message_init(&exchange->response.message, false);
         nrt__buf_init(&exchange->body, 0);
     }
-    nrt_exchange *head = &services->in_flight;
-    exchange->prev = head->prev;
-    exchange->next = head;
-    head->prev->next = exchange;
-    head->prev = exchange;
+    nrt__exchange_ring_add(&services->in_flight, exchange);
     services->count++;
     service->in_flight++;
     exchange->service = service;
     exchange->handler = service->handler;
     exchange->arg = service->arg;
     exchange->owner = service->owner;
+    exchange->session = nrt__session_delivering(services->session);
+    exchange->accept = (nrt__accept){0};
+    exchange->arrived_ms = services->env->now_ms;
     exchange->failed = 0;
-    exchange->deferred = exchange->to_head = exchange->is_problem = false;
+    exchange->deferred = exchange->to_head = exchange->is_problem = exchange->framed = false;
     atomic_store_explicit(&exchange->ends, NRT__EXCHANGE_ENDS, memory_order_relaxed);
     exchange->max_body = nrt__session_info(services->session)->max_payload;
     exchange->body.max = exchange->max_body;
@@ -163,8 +183,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
 }
 
 void nrt__exchange_release(nrt__services *services, nrt_exchange *exchange) {
-    exchange->prev->next = exchange->next;
-    exchange->next->prev = exchange->prev;
+    nrt__exchange_ring_remove(exchange);
     services->count--;
     if (services->pooled >= POOL_MAX) {
         exchange_free(exchange);
@@ -202,6 +221,7 @@ static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_m
         return error == NRT_ERR_VERSION ? NRT_ERR_BAD_REQUEST : error;
     }
     exchange->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
+    nrt__exchange_read_accept(exchange);
     *detail = NULL;
     if (!nrt__method_is_token(request->method, nrt__subject_last(msg->subject))) {
         return NRT_ERR_MISMATCH;
@@ -257,7 +277,11 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
     }
     int error = check(service, exchange, msg, &detail);
     if (error == 0) {
+        nrt__exchange_expect(exchange);
         services->run(exchange, services->run_arg);
+        return;
+    }
+    if (error == NRT_ERR_REFUSED && nrt__exchange_refuse(exchange, "busy")) {
         return;
     }
     nrt__log(services->env, NRT_LOG_DEBUG, "%.*s: request refused: %s", NRT__ARG(service->host),
@@ -322,16 +346,62 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     service->handler = handler;
     service->arg = arg;
     service->options = *options;
-    service->sub =
-        nrt__session_subscribe(services->session, service->subject, nrt_str_from(queue_group),
-                               on_request, on_sub_state, service);
-    if (!service->sub) {
+    if (nrt__service_resume(service) < 0) {
         free(service);
         return NRT_ERR_MEMORY;
     }
     service->next = services->first;
     services->first = service;
+    nrt__services_probe(services);
     *out = service;
+    return 0;
+}
+
+/* ---- leaving ---- */
+
+int nrt__service_resume(nrt_service *service) {
+    if (service->leaving) {
+        return NRT_ERR_STATE;
+    }
+    if (!service->sub) {
+        service->sub =
+            nrt__session_subscribe(service->services->session, service->subject,
+                                   nrt_str_from(queue_group), on_request, on_sub_state, service);
+    }
+    return service->sub ? 0 : NRT_ERR_MEMORY;
+}
+
+/* Fences come in the order of their questions: it is the oldest one. */
+static void on_left(int error, void *arg) {
+    (void)error;
+    forget_left(arg);
+}
+
+int nrt__service_pause(nrt_service *service) {
+    nrt__session *session = service->services->session;
+    if (service->leaving) {
+        return NRT_ERR_STATE;
+    }
+    if (!service->sub) {
+        return 0;
+    }
+    nrt__service_left *left = calloc(1, sizeof(*left));
+    if (!left) {
+        return NRT_ERR_MEMORY;
+    }
+    nrt__service_left **at = &service->left;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = left;
+    left->sub = service->sub;
+    service->sub = NULL;
+    nrt__session_unsubscribe(session, left->sub);
+    if (nrt__session_fence(session, on_left, service) < 0) {
+        while (service->left) { /* no session: nothing comes for any of them */
+            forget_left(service);
+        }
+    }
     return 0;
 }
 
@@ -368,8 +438,10 @@ void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), 
     service->leaving = true;
     service->on_stopped = fn;
     service->on_stopped_arg = arg;
-    nrt__session_unsubscribe(session, service->sub);
-    if (nrt__session_flush(session, on_fence, service) < 0) {
+    if (service->sub) {
+        nrt__session_unsubscribe(session, service->sub);
+    }
+    if (nrt__session_fence(session, on_fence, service) < 0) {
         service->fenced = true;
         nrt__service_check_stopped(service);
     }

@@ -7,14 +7,17 @@
 #include <nrt/service.h>
 #include <stdatomic.h>
 
+#include "core/frame.h"
 #include "core/h1_reader.h"
 #include "core/session.h"
 
 typedef struct nrt__services nrt__services;
 
 typedef struct nrt__services_options {
-    nrt_str prefix; /* checked; must outlive the services */
+    nrt_str prefix; /* checked; must outlive the services, as the next one */
+    nrt_str inbox_prefix;
     nrt__h1_limits limits;
+    bool multi_reply; /* more than one reply to a request is known to be allowed */
 } nrt__services_options;
 
 /* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the
@@ -30,7 +33,10 @@ struct nrt_exchange {
     nrt_request request;
     nrt_response response;
     nrt__buf body;
-    nrt_str reply;   /* the reply subject, in request's arena */
+    nrt_str reply;         /* the reply subject, in request's arena */
+    nrt__session *session; /* by which it came; NULL once that is gone */
+    nrt__accept accept;    /* what the client understands */
+    int64_t arrived_ms;
     size_t max_body; /* what fits one message now */
     int failed;      /* an error that replaces the response: NRT_ERR_* */
     atomic_int
@@ -38,6 +44,7 @@ struct nrt_exchange {
     bool deferred;
     bool to_head;
     bool is_problem;      /* ours: it carries NRT-Error */
+    bool framed;          /* frames may be sent before the response */
     char id[24];          /* NRT-ID */
     void *owner;          /* lib's: where the end is reported */
     nrt_exchange *queued; /* lib's: the next one in a queue between threads */
@@ -46,7 +53,8 @@ struct nrt_exchange {
 struct nrt_service {
     nrt_service *next;
     nrt__services *services;
-    nrt__sub *sub;
+    nrt__sub *sub;                  /* NULL while paused */
+    struct nrt__service_left *left; /* subscriptions it has left, the oldest first */
     nrt_str host;
     nrt_str subject;
     nrt_handler_fn handler;
@@ -65,7 +73,7 @@ struct nrt_service {
  * nrt__exchange_returned. */
 typedef void (*nrt__run_fn)(nrt_exchange *exchange, void *arg);
 
-nrt__services *nrt__services_create(nrt__env *env, nrt__session *session,
+nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
                                     const nrt__services_options *options, nrt__run_fn run,
                                     void *run_arg);
 
@@ -84,12 +92,29 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
  */
 void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), void *arg);
 
+/* Leaves the queue group for a while, so that other instances get the requests, and comes back.
+ * What had been sent to it is still answered. NRT_ERR_STATE once it was stopped, NRT_ERR_MEMORY. */
+int nrt__service_pause(nrt_service *service);
+int nrt__service_resume(nrt_service *service);
+
 /* All of them; for a drain. */
 nrt_service *nrt__services_first(nrt__services *services);
 size_t nrt__services_in_flight(const nrt__services *services);
 
 /* INFO has come: NRT-Connected-Server and the like have new values. */
 void nrt__services_connected(nrt__services *services);
+
+/* The session is ready: whether a request may have more than one reply is found out. */
+void nrt__services_ready(nrt__services *services);
+
+/* The server refuses publishing to `subject`; true where that only answers a question of ours. */
+bool nrt__services_denied(nrt__services *services, nrt_str subject);
+
+/* Another session has taken over, with the same subscriptions: it is the one to publish on, but for
+ * what came by the old one as long as that is there. */
+void nrt__services_switch(nrt__services *services, nrt__session *session);
+void nrt__services_forget(nrt__services *services, const nrt__session *session);
+size_t nrt__services_in_flight_on(const nrt__services *services, const nrt__session *session);
 
 /* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must
  * be called on the connection's thread. Any thread. */

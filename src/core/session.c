@@ -1,6 +1,7 @@
 /* One NATS session: the state machine, input and output. Subscriptions are in session_subs.c. */
 #include "core/session.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "core/session_private.h"
@@ -14,11 +15,12 @@ enum {
     FLUSHES_MAX = 4096,
 };
 
-nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
-                                  const nrt__session_options *options,
-                                  const nrt__session_events *events) {
+static nrt__session *create(nrt__env *env, nrt__timers *timers, nrt__session *first,
+                            const nrt__session_options *options,
+                            const nrt__session_events *events) {
     nrt__session *session = calloc(1, sizeof(*session));
-    if (!session) {
+    if (!session || !nrt__subs_join(session, first)) {
+        free(session);
         return NULL;
     }
     session->env = env;
@@ -30,6 +32,16 @@ nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
     nrt__buf_init(&session->out, options->max_output + CONTROL_ROOM);
     nrt__nats_parser_init(&session->parser, options->max_message);
     return session;
+}
+
+nrt__session *nrt__session_create(nrt__env *env, nrt__timers *timers,
+                                  const nrt__session_options *options,
+                                  const nrt__session_events *events) {
+    return create(env, timers, NULL, options, events);
+}
+
+nrt__session *nrt__session_create_beside(nrt__session *first, const nrt__session_events *events) {
+    return create(first->env, first->timers, first, &first->options, events);
 }
 
 static void drop_flushes(nrt__session *session, int error) {
@@ -47,7 +59,9 @@ static void drop_flushes(nrt__session *session, int error) {
 
 void nrt__session_mute(nrt__session *session) {
     for (nrt__flush *flush = session->flushes; flush; flush = flush->next) {
-        flush->fn = NULL;
+        if (!nrt__subs_mute_fence(flush)) {
+            flush->fn = NULL;
+        }
     }
 }
 
@@ -56,7 +70,7 @@ void nrt__session_destroy(nrt__session *session) {
         return;
     }
     nrt__session_stop(session);
-    nrt__subs_free(session);
+    nrt__subs_part(session);
     nrt__buf_free(&session->in);
     nrt__buf_free(&session->out);
     free(session);
@@ -69,14 +83,26 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login) {
     session->last_flush = &session->flushes;
     session->pings = 0;
     session->in_total = 0;
+    session->retired = false;
     memset(&session->info, 0, sizeof(session->info));
     nrt__nats_parser_init(&session->parser, session->options.max_message);
+}
+
+/* The first `len` bytes of the output, which go: until we are in, CONNECT may be among them. */
+static void wipe_output(nrt__session *session, size_t len) {
+    if (len > 0) {
+        OPENSSL_cleanse(session->out.bytes + session->out.start, len);
+    }
 }
 
 void nrt__session_stop(nrt__session *session) {
     if (session->state == NRT__SESSION_CLOSED) {
         return;
     }
+    if (session->state < NRT__SESSION_READY) {
+        wipe_output(session, nrt__buf_len(&session->out));
+    }
+    memset(&session->login, 0, sizeof(session->login));
     session->state = NRT__SESSION_CLOSED;
     nrt__timer_clear(session->timers, &session->ping_timer);
     nrt__buf_shrink(&session->in, INPUT_ROOM * 2);
@@ -115,6 +141,9 @@ nrt_str nrt__session_output(const nrt__session *session) {
 
 void nrt__session_sent(nrt__session *session, size_t len) {
     session->sent_total += len;
+    if (session->state < NRT__SESSION_READY) {
+        wipe_output(session, len);
+    }
     nrt__buf_consume(&session->out, len);
     if (nrt__buf_len(&session->out) == 0) {
         nrt__buf_shrink(&session->out, OUTPUT_KEEP);
@@ -145,9 +174,26 @@ bool nrt__session_put(nrt__session *session, nrt_str line) {
     return fine;
 }
 
-int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
-                         const nrt_str *parts, size_t count) {
-    size_t total = 0;
+/* "PUB subject [reply] total" or "HPUB subject [reply] header total". */
+static void put_pub(nrt__buf *out, nrt_str subject, nrt_str reply, size_t header, size_t total) {
+    nrt__buf_put(out, header > 0 ? NRT__STR("HPUB ") : NRT__STR("PUB "));
+    nrt__buf_put(out, subject);
+    if (reply.len > 0) {
+        nrt__buf_lit(out, " ");
+        nrt__buf_put(out, reply);
+    }
+    nrt__buf_lit(out, " ");
+    if (header > 0) {
+        nrt__buf_u64(out, header);
+        nrt__buf_lit(out, " ");
+    }
+    nrt__buf_u64(out, total);
+    nrt__buf_lit(out, "\r\n");
+}
+
+static int publish(nrt__session *session, nrt_str subject, nrt_str reply, nrt_str header,
+                   const nrt_str *parts, size_t count) {
+    size_t total = header.len;
     if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
@@ -159,7 +205,7 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     }
     nrt__buf *out = &session->out;
     size_t before = nrt__buf_len(out);
-    size_t size = total + subject.len + reply.len + 40;
+    size_t size = total + subject.len + reply.len + 60;
     if (size > session->options.max_output || before > session->options.max_output - size) {
         return NRT_ERR_BUSY;
     }
@@ -167,15 +213,8 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
         out->failed = false;
         return NRT_ERR_MEMORY;
     }
-    nrt__buf_lit(out, "PUB ");
-    nrt__buf_put(out, subject);
-    if (reply.len > 0) {
-        nrt__buf_lit(out, " ");
-        nrt__buf_put(out, reply);
-    }
-    nrt__buf_lit(out, " ");
-    nrt__buf_u64(out, total);
-    nrt__buf_lit(out, "\r\n");
+    put_pub(out, subject, reply, header.len, total);
+    nrt__buf_put(out, header);
     for (size_t i = 0; i < count; i++) {
         nrt__buf_put(out, parts[i]);
     }
@@ -184,20 +223,14 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
     return 0;
 }
 
-int nrt__session_publish_again(nrt__session *session, nrt_str message, size_t payload) {
-    nrt__buf *out = &session->out;
-    size_t before = nrt__buf_len(out);
-    if (session->state < NRT__SESSION_WAIT_PONG) {
-        return NRT_ERR_DISCONNECTED;
-    }
-    if (payload > session->info.max_payload) {
-        return NRT_ERR_TOO_LARGE;
-    }
-    if (message.len > session->options.max_output ||
-        before > session->options.max_output - message.len) {
-        return NRT_ERR_BUSY;
-    }
-    return nrt__session_put(session, message) ? 0 : NRT_ERR_MEMORY;
+int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
+                         const nrt_str *parts, size_t count) {
+    return publish(session, subject, reply, (nrt_str){NULL, 0}, parts, count);
+}
+
+int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
+                               nrt_str header, nrt_str payload) {
+    return publish(session, subject, reply, header, &payload, 1);
 }
 
 nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {
@@ -211,7 +244,7 @@ nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t
 /* ---- pings ---- */
 
 int nrt__session_ping(nrt__session *session, uint64_t sid, nrt__flush_fn fn, void *arg) {
-    if (session->state == NRT__SESSION_CLOSED || session->state == NRT__SESSION_WAIT_INFO) {
+    if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
     if (session->flush_count >= FLUSHES_MAX) {
@@ -301,9 +334,6 @@ static int on_info(nrt__session *session, nrt_str json) {
         }
         return 0;
     }
-    if (session->info.tls_required) {
-        return fail(session, NRT_ERR_SERVER, "the server requires TLS, which is not supported yet");
-    }
     if (session->info.max_payload == 0) {
         return fail(session, NRT_ERR_SERVER, "the server's INFO has no max_payload");
     }
@@ -311,13 +341,34 @@ static int on_info(nrt__session *session, nrt_str json) {
         return fail(session, NRT_ERR_SERVER,
                     "the server does not support headers (nats-server 2.2 or newer is needed)");
     }
+    int secure = session->info.tls_required ? NRT_ERR_TLS : 0;
+    if (session->events.secure) {
+        secure = session->events.secure(&session->info, session->events.arg);
+    }
+    if (secure < 0) {
+        return fail(session, secure,
+                    session->info.tls_required ? "the server requires TLS"
+                                               : "TLS is insisted on, but the server offers none");
+    }
     if (session->events.info) {
         session->events.info(session->events.arg);
     }
+    if (secure > 0) {
+        session->state = NRT__SESSION_SECURING;
+        session->login.tls = true;
+        return 0;
+    }
+    return nrt__session_secured(session);
+}
+
+int nrt__session_secured(nrt__session *session) {
     size_t before = nrt__buf_len(&session->out);
-    bool fine = nrt__nats_connect_write(&session->out, &session->login);
+    int error = nrt__nats_connect_write(&session->out, &session->login, session->info.nonce);
     output_grew(session, before);
-    if (!fine || !nrt__subs_send(session)) {
+    if (error == NRT_ERR_AUTH) {
+        return fail(session, error, "the server's nonce cannot be signed");
+    }
+    if (error < 0 || !nrt__subs_send(session)) {
         return fail(session, NRT_ERR_MEMORY, "out of memory");
     }
     session->state = NRT__SESSION_WAIT_PONG;
@@ -328,10 +379,14 @@ static int on_info(nrt__session *session, nrt_str json) {
     return nrt__session_flush(session, on_ready, session);
 }
 
+static bool begins(nrt_str text, nrt_str prefix) {
+    return text.len >= prefix.len && nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix);
+}
+
 /* The text between the first pair of double quotes behind `prefix`; false where -ERR says something
  * else. */
 static bool violation(nrt_str text, nrt_str prefix, nrt_str *subject) {
-    if (text.len < prefix.len || !nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix)) {
+    if (!begins(text, prefix)) {
         return false;
     }
     const char *start = memchr(text.ptr, '"', text.len);
@@ -363,16 +418,16 @@ static int on_error(nrt__session *session, nrt_str text) {
         text.len < sizeof(session->server_text) - 1 ? text.len : sizeof(session->server_text) - 1;
     memcpy(session->server_text, text.ptr, len);
     session->server_text[len] = '\0';
-    bool auth =
-        nrt__str_same(text, NRT__STR("Authorization Violation")) ||
-        (text.len > 19 && nrt__str_same((nrt_str){text.ptr, 19}, NRT__STR("User Authentication")));
+    bool auth = begins(text, NRT__STR("Authorization Violation")) ||
+                begins(text, NRT__STR("User Authentication ")) || /* Expired, Revoked */
+                begins(text, NRT__STR("Account Authentication "));
     return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER, session->server_text);
 }
 
 static int handle(nrt__session *session, int op) {
     switch ((nrt__nats_op)op) {
     case NRT__NATS_MSG:
-        if (session->state == NRT__SESSION_WAIT_INFO) {
+        if (session->state < NRT__SESSION_WAIT_PONG) {
             return fail(session, NRT_ERR_SERVER, "the server sent a message before INFO");
         }
         nrt__subs_deliver(session, &session->parser.msg);
@@ -430,6 +485,10 @@ int nrt__session_received(nrt__session *session, size_t len) {
             return 0; /* a callback ended it; the input is gone */
         }
         nrt__buf_consume(in, used);
+        if (session->state == NRT__SESSION_SECURING && nrt__buf_len(in) > 0) {
+            /* Whoever put them there wants them to be taken for what comes through TLS. */
+            return fail(session, NRT_ERR_TLS, "plain bytes came in front of the TLS handshake");
+        }
         if (op == NRT__NATS_MORE) {
             break;
         }

@@ -19,12 +19,25 @@ struct nrt__sub {
     nrt_str subject;
     nrt_str queue;
     bool leaving; /* unsubscribed: not sent again, but what comes is delivered */
+    bool stays;   /* in a session that retires, too: replies to what was sent there come to it */
     bool denied;
     bool told;   /* the state of this session was reported */
     char text[]; /* subject and queue */
 };
 
+/* The subscriptions of all sessions that stand beside each other: one, or two during a lame duck. A
+ * sid is the same in each. */
+typedef struct nrt__subs {
+    nrt__sub **list; /* by slot; a sid is its slot and how often slots were used */
+    size_t slots;
+    uint64_t uses;
+    nrt__session *sessions;   /* linked by `beside` */
+    nrt__session *delivering; /* whose message is being handed over */
+} nrt__subs;
+
 struct nrt__session {
+    nrt__session *beside;
+    nrt__subs *subs;
     nrt__env *env;
     nrt__timers *timers;
     nrt__session_options options;
@@ -41,10 +54,6 @@ struct nrt__session {
     const char *reason;
     char server_text[256];
 
-    nrt__sub **subs; /* by slot; a sid is its slot and how often that was used */
-    size_t sub_slots;
-    uint64_t sub_uses;
-
     nrt__flush *flushes;
     nrt__flush **last_flush;
     size_t flush_count;
@@ -53,6 +62,7 @@ struct nrt__session {
     unsigned pings; /* intervals without a byte from the server */
 
     nrt__nats_info info;
+    bool retired; /* takes no new work */
 };
 
 /* Appends control bytes to the output; false when out of memory. */
@@ -61,12 +71,16 @@ bool nrt__session_put(nrt__session *session, nrt_str line);
 /* PING; its PONG confirms the subscription `sid` and calls `fn`. Errors as nrt__session_flush. */
 int nrt__session_ping(nrt__session *session, uint64_t sid, nrt__flush_fn fn, void *arg);
 
-/* In session_subs.c. */
+/* In session_subs.c. A session joins those of `first`, or begins with none of its own (NULL). */
+bool nrt__subs_join(nrt__session *session, nrt__session *first);
+void nrt__subs_part(nrt__session *session);
+
+/* True where the flush is one of a fence, which must still be counted. */
+bool nrt__subs_mute_fence(const nrt__flush *flush);
 void nrt__subs_confirm_one(nrt__session *session, uint64_t sid);
 bool nrt__subs_send(nrt__session *session);
 void nrt__subs_confirmed(nrt__session *session);
 void nrt__subs_denied(nrt__session *session, nrt_str subject);
 void nrt__subs_deliver(nrt__session *session, const nrt__nats_msg *msg);
-void nrt__subs_free(nrt__session *session);
 
 #endif

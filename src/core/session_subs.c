@@ -7,17 +7,56 @@
 
 enum { SLOT_BITS = 20, SLOTS_MAX = 1 << SLOT_BITS };
 
-static nrt__sub *sub_of(const nrt__session *session, uint64_t sid) {
+bool nrt__subs_join(nrt__session *session, nrt__session *first) {
+    session->subs = first ? first->subs : calloc(1, sizeof(*session->subs));
+    if (!session->subs) {
+        return false;
+    }
+    session->beside = session->subs->sessions;
+    session->subs->sessions = session;
+    return true;
+}
+
+void nrt__subs_part(nrt__session *session) {
+    nrt__subs *subs = session->subs;
+    nrt__session **at = &subs->sessions;
+    while (*at != session) {
+        at = &(*at)->beside;
+    }
+    *at = session->beside;
+    if (subs->delivering == session) {
+        subs->delivering = NULL;
+    }
+    if (subs->sessions) {
+        return;
+    }
+    for (size_t i = 0; i < subs->slots; i++) {
+        free(subs->list[i]);
+    }
+    free(subs->list);
+    free(subs);
+}
+
+static nrt__sub *sub_of(const nrt__subs *subs, uint64_t sid) {
     size_t slot = (size_t)(sid & (SLOTS_MAX - 1));
-    nrt__sub *sub = slot < session->sub_slots ? session->subs[slot] : NULL;
+    nrt__sub *sub = slot < subs->slots ? subs->list[slot] : NULL;
     return sub && sub->sid == sid ? sub : NULL;
 }
 
 void nrt__subs_deliver(nrt__session *session, const nrt__nats_msg *msg) {
-    const nrt__sub *sub = sub_of(session, msg->sid);
+    const nrt__sub *sub = sub_of(session->subs, msg->sid);
     if (sub) { /* else it came late, for one that is gone */
+        session->subs->delivering = session;
         sub->fn(msg, sub->arg);
     }
+}
+
+nrt__session *nrt__session_delivering(const nrt__session *session) {
+    return session->subs->delivering;
+}
+
+static bool is_open(const nrt__session *session) {
+    return session->state >= NRT__SESSION_WAIT_PONG;
 }
 
 static bool send_sub(nrt__session *session, const nrt__sub *sub) {
@@ -45,8 +84,9 @@ static void report(nrt__sub *sub) {
 }
 
 bool nrt__subs_send(nrt__session *session) {
-    for (size_t i = 0; i < session->sub_slots; i++) {
-        nrt__sub *sub = session->subs[i];
+    const nrt__subs *subs = session->subs;
+    for (size_t i = 0; i < subs->slots; i++) {
+        nrt__sub *sub = subs->list[i];
         if (sub && !sub->leaving) {
             sub->denied = sub->told = false;
             if (!send_sub(session, sub)) {
@@ -58,16 +98,18 @@ bool nrt__subs_send(nrt__session *session) {
 }
 
 void nrt__subs_confirmed(nrt__session *session) {
-    for (size_t i = 0; i < session->sub_slots; i++) {
-        if (session->subs[i] && !session->subs[i]->leaving) {
-            report(session->subs[i]);
+    const nrt__subs *subs = session->subs;
+    for (size_t i = 0; i < subs->slots; i++) {
+        if (subs->list[i] && !subs->list[i]->leaving) {
+            report(subs->list[i]);
         }
     }
 }
 
 void nrt__subs_denied(nrt__session *session, nrt_str subject) {
-    for (size_t i = 0; i < session->sub_slots; i++) {
-        nrt__sub *sub = session->subs[i];
+    const nrt__subs *subs = session->subs;
+    for (size_t i = 0; i < subs->slots; i++) {
+        nrt__sub *sub = subs->list[i];
         if (sub && !sub->denied && !sub->leaving && nrt__str_equal(sub->subject, subject)) {
             sub->denied = true;
             sub->told = false; /* a change of permissions may come later */
@@ -79,34 +121,33 @@ void nrt__subs_denied(nrt__session *session, nrt_str subject) {
 
 /* The PONG behind its SUB has come: a refusal would have come before it. */
 void nrt__subs_confirm_one(nrt__session *session, uint64_t sid) {
-    nrt__sub *sub = sub_of(session, sid);
+    nrt__sub *sub = sub_of(session->subs, sid);
     if (sub && !sub->leaving) {
         report(sub);
     }
 }
 
-static bool grow(nrt__session *session) {
-    size_t slots = session->sub_slots ? session->sub_slots * 2 : 16;
+static bool grow(nrt__subs *subs) {
+    size_t slots = subs->slots ? subs->slots * 2 : 16;
     if (slots > SLOTS_MAX) {
         return false;
     }
-    nrt__sub **subs = realloc(session->subs, slots * sizeof(nrt__sub *));
-    if (!subs) {
+    nrt__sub **list = realloc(subs->list, slots * sizeof(nrt__sub *));
+    if (!list) {
         return false;
     }
-    memset(subs + session->sub_slots, 0, (slots - session->sub_slots) * sizeof(nrt__sub *));
-    session->subs = subs;
-    session->sub_slots = slots;
+    memset(list + subs->slots, 0, (slots - subs->slots) * sizeof(nrt__sub *));
+    subs->list = list;
+    subs->slots = slots;
     return true;
 }
 
-nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str queue,
-                                 nrt__msg_fn fn, nrt__sub_state_fn state_fn, void *arg) {
+static nrt__sub *add(nrt__subs *subs, nrt_str subject, nrt_str queue) {
     size_t slot = 0;
-    while (slot < session->sub_slots && session->subs[slot]) {
+    while (slot < subs->slots && subs->list[slot]) {
         slot++;
     }
-    if (slot == session->sub_slots && !grow(session)) {
+    if (slot == subs->slots && !grow(subs)) {
         return NULL;
     }
     nrt__sub *sub = calloc(1, sizeof(*sub) + subject.len + queue.len);
@@ -119,13 +160,23 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
     }
     sub->subject = (nrt_str){sub->text, subject.len};
     sub->queue = (nrt_str){sub->text + subject.len, queue.len};
+    sub->sid = (++subs->uses << SLOT_BITS) | slot;
+    subs->list[slot] = sub;
+    return sub;
+}
+
+nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str queue,
+                                 nrt__msg_fn fn, nrt__sub_state_fn state_fn, void *arg) {
+    nrt__sub *sub = add(session->subs, subject, queue);
+    if (!sub) {
+        return NULL;
+    }
     sub->fn = fn;
     sub->state_fn = state_fn;
     sub->arg = arg;
-    sub->sid = (++session->sub_uses << SLOT_BITS) | slot;
-    session->subs[slot] = sub;
-    if (session->state >= NRT__SESSION_WAIT_PONG) {
-        if (!send_sub(session, sub) || nrt__session_ping(session, sub->sid, NULL, NULL) < 0) {
+    for (nrt__session *one = session->subs->sessions; one; one = one->beside) {
+        if (is_open(one) && !one->retired &&
+            (!send_sub(one, sub) || nrt__session_ping(one, sub->sid, NULL, NULL) < 0)) {
             nrt__session_sub_destroy(session, sub);
             return NULL;
         }
@@ -133,17 +184,23 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
     return sub;
 }
 
+static void send_unsub(nrt__session *session, const nrt__sub *sub) {
+    char line[40];
+    int len = snprintf(line, sizeof(line), "UNSUB %llu\r\n", (unsigned long long)sub->sid);
+    if (!nrt__session_put(session, (nrt_str){line, (size_t)len}) && session->events.stale) {
+        session->events.stale(
+            session->events.arg); /* better no connection than work that nobody does */
+    }
+}
+
 void nrt__session_unsubscribe(nrt__session *session, nrt__sub *sub) {
     if (sub->leaving) {
         return;
     }
     sub->leaving = true;
-    if (session->state >= NRT__SESSION_WAIT_PONG) {
-        char line[40];
-        int len = snprintf(line, sizeof(line), "UNSUB %llu\r\n", (unsigned long long)sub->sid);
-        if (!nrt__session_put(session, (nrt_str){line, (size_t)len}) && session->events.stale) {
-            session->events.stale(
-                session->events.arg); /* better no connection than work that nobody does */
+    for (nrt__session *one = session->subs->sessions; one; one = one->beside) {
+        if (is_open(one)) {
+            send_unsub(one, sub);
         }
     }
 }
@@ -153,15 +210,68 @@ void nrt__session_sub_destroy(nrt__session *session, nrt__sub *sub) {
         return;
     }
     nrt__session_unsubscribe(session, sub);
-    session->subs[sub->sid & (SLOTS_MAX - 1)] = NULL;
+    session->subs->list[sub->sid & (SLOTS_MAX - 1)] = NULL;
     free(sub);
 }
 
-void nrt__subs_free(nrt__session *session) {
-    for (size_t i = 0; i < session->sub_slots; i++) {
-        free(session->subs[i]);
+void nrt__session_retire(nrt__session *session) {
+    const nrt__subs *subs = session->subs;
+    session->retired = true;
+    for (size_t i = 0; i < subs->slots && is_open(session); i++) {
+        const nrt__sub *sub = subs->list[i];
+        if (sub && !sub->leaving && !sub->stays) {
+            send_unsub(session, sub);
+        }
     }
-    free(session->subs);
-    session->subs = NULL;
-    session->sub_slots = 0;
+}
+
+nrt_str nrt__session_sub_subject(const nrt__sub *sub) {
+    return sub->subject;
+}
+
+void nrt__session_sub_stays(nrt__sub *sub) {
+    sub->stays = true;
+}
+
+/* ---- fences ---- */
+
+typedef struct fence {
+    nrt__flush_fn fn;
+    void *arg;
+    size_t count;
+} fence;
+
+static void on_fence(int error, void *arg) {
+    fence *one = arg;
+    (void)error; /* without a session nothing more can come by it either */
+    if (--one->count == 0) {
+        if (one->fn) {
+            one->fn(0, one->arg);
+        }
+        free(one);
+    }
+}
+
+bool nrt__subs_mute_fence(const nrt__flush *flush) {
+    if (flush->fn != on_fence) {
+        return false;
+    }
+    ((fence *)flush->arg)->fn = NULL;
+    return true;
+}
+
+int nrt__session_fence(nrt__session *session, nrt__flush_fn fn, void *arg) {
+    fence *one = calloc(1, sizeof(*one));
+    if (!one) {
+        return NRT_ERR_MEMORY;
+    }
+    *one = (fence){.fn = fn, .arg = arg};
+    for (nrt__session *at = session->subs->sessions; at; at = at->beside) {
+        one->count += is_open(at) && nrt__session_flush(at, on_fence, one) == 0;
+    }
+    if (one->count == 0) {
+        free(one);
+        return NRT_ERR_DISCONNECTED;
+    }
+    return 0;
 }

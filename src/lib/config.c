@@ -43,6 +43,8 @@ void nrt_options_init_sized(nrt_options *options, size_t size) {
         .reconnect_min_ms = 20,
         .reconnect_max_ms = 2000,
         .ping_interval_ms = 10000,
+        .retries = 2,
+        .retry_on = NRT_RETRY_REFUSED | NRT_RETRY_IDEMPOTENT,
         .max_output = 16u << 20,
         .max_message = 8u << 20,
         .max_exchanges = 65536,

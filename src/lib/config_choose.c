@@ -15,7 +15,7 @@ typedef enum credentials_kind {
     KIND_TOKEN,
     KIND_CREDS,
     KIND_NKEY,
-    KIND_JWT,
+    KIND_JWT, /* and its seed, or a seed alone */
 } credentials_kind;
 
 int nrt__resolver_fail(nrt__resolver *to, const char *format, ...) {
@@ -105,24 +105,21 @@ static void choose_pair(nrt__resolver *to, nrt__setting first, nrt__setting seco
     }
 }
 
+/* A certificate's file may hold the key as well; a key alone is of no use. */
 static int choose_certificate(nrt__resolver *to) {
     char have[NRT__WHERE_SIZE];
     char lack[NRT__WHERE_SIZE];
     choose_pair(to, NRT__SET_TLS_CERT, NRT__SET_TLS_KEY, UINT32_MAX);
-    bool cert = to->result[NRT__SET_TLS_CERT].text;
-    bool key = to->result[NRT__SET_TLS_KEY].text;
-    if (cert == key) {
+    if (!to->result[NRT__SET_TLS_KEY].text || to->result[NRT__SET_TLS_CERT].text) {
         return 0;
     }
-    nrt__setting there = cert ? NRT__SET_TLS_CERT : NRT__SET_TLS_KEY;
-    nrt__setting missing = cert ? NRT__SET_TLS_KEY : NRT__SET_TLS_CERT;
-    nrt__from from = to->result[there].from;
+    nrt__from from = to->result[NRT__SET_TLS_KEY].from;
     return nrt__resolver_fail(
-        to, "%s: is set without %s; a certificate and its key are given together",
-        nrt__config_where(to->config, there, from, have, sizeof(have)),
+        to, "%s: is set without %s, the certificate that it belongs to",
+        nrt__config_where(to->config, NRT__SET_TLS_KEY, from, have, sizeof(have)),
         from == NRT__FROM_CONTEXT
-            ? nrt__settings[missing].key
-            : nrt__config_where(to->config, missing, from, lack, sizeof(lack)));
+            ? nrt__settings[NRT__SET_TLS_CERT].key
+            : nrt__config_where(to->config, NRT__SET_TLS_CERT, from, lack, sizeof(lack)));
 }
 
 /* ---- credentials ---- */
@@ -201,7 +198,6 @@ static int choose_password(nrt__resolver *to, const credentials_kind kinds[NRT__
 static int choose_credentials(nrt__resolver *to) {
     credentials_kind kinds[NRT__FROMS] = {KIND_NONE};
     nrt__from top = NRT__FROM_DEFAULT;
-    char where[NRT__WHERE_SIZE];
     for (nrt__from from = NRT__FROM_OPTION; from > NRT__FROM_DEFAULT; from--) {
         int error = kind_of(to, from, &kinds[from]);
         if (error < 0) {
@@ -235,13 +231,6 @@ static int choose_credentials(nrt__resolver *to) {
     case KIND_JWT:
         take(to, NRT__SET_JWT, top);
         take(to, NRT__SET_SEED, top);
-        if (!to->result[NRT__SET_JWT].text) {
-            nrt__config_where(to->config, NRT__SET_SEED, top, where, sizeof(where));
-            return nrt__resolver_fail(to,
-                                      "%s: is set without its JWT; a seed alone goes to a "
-                                      "file that nkey names",
-                                      where);
-        }
         break;
     }
     return 0;

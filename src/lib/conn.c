@@ -118,9 +118,17 @@ static int open_parts(nrt_conn *conn) {
     limits.fields = options->max_fields;
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
+    conn->loop.env.log = options->log;
+    conn->loop.env.log_arg = options->log_arg;
+    conn->loop.env.log_level = options->log_level;
     int error = nrt__prefix_check(prefix);
+    nrt__setting setting = NRT__SET_PREFIX;
+    if (error == 0) {
+        error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
+        setting = NRT__SET_INBOX_PREFIX;
+    }
     if (error < 0) {
-        return fail_setting(conn, NRT__SET_PREFIX, error,
+        return fail_setting(conn, setting, error,
                             "cannot begin a subject; write letters, digits, - and _");
     }
     char detail[256];
@@ -132,9 +140,6 @@ static int open_parts(nrt_conn *conn) {
     if (error < 0) {
         return error;
     }
-    conn->loop.env.log = options->log;
-    conn->loop.env.log_arg = options->log_arg;
-    conn->loop.env.log_level = options->log_level;
     conn->box = nrt__postbox_create();
     if (!conn->box || nrt__io_open(&conn->loop, &conn->box_io, nrt__postbox_fd(conn->box),
                                    NRT_IO_READ, on_box, conn) < 0) {
@@ -151,11 +156,20 @@ static int open_parts(nrt_conn *conn) {
         .connect_wait_ms = options->connect_wait_ms,
         .max_exchanges = options->max_exchanges,
         .max_waiting = options->max_output,
+        .inbox_prefix = nrt_str_from(options->inbox_prefix),
+        .retries = options->retries,
+        .retry_on = options->retry_on,
     };
-    nrt__services_options services = {.prefix = prefix, .limits = limits};
+    nrt__services_options services = {
+        .prefix = prefix,
+        .inbox_prefix = client.inbox_prefix,
+        .limits = limits,
+        .multi_reply = options->multi_reply,
+    };
     nrt__env *env = &conn->loop.env;
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
-    conn->services = nrt__services_create(env, conn->link.session, &services, nrt__serve_run, conn);
+    conn->services = nrt__services_create(env, &conn->loop.timers, conn->link.session, &services,
+                                          nrt__serve_run, conn);
     return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
 }
 

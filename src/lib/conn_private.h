@@ -10,16 +10,19 @@
 #include "core/services.h"
 #include "core/session.h"
 #include "lib/config.h"
+#include "lib/login.h"
 #include "lib/loop.h"
 #include "lib/postbox.h"
 #include "lib/resolver.h"
 #include "lib/servers.h"
+#include "lib/tls.h"
 
 typedef enum nrt__link_state {
     NRT__LINK_IDLE = 0,  /* nothing yet, or destroyed */
     NRT__LINK_RESOLVING, /* the server's name */
     NRT__LINK_DIALING,   /* connect() is under way */
     NRT__LINK_GREETING,  /* INFO, CONNECT, PING, PONG */
+    NRT__LINK_SECURING,  /* the TLS handshake: behind INFO, or before it (tls_first) */
     NRT__LINK_UP,
     NRT__LINK_PAUSED, /* waiting before the next attempt */
 } nrt__link_state;
@@ -35,7 +38,12 @@ typedef struct nrt__link {
     nrt__addresses addresses;
     size_t address_at;
     nrt__resolve *resolve;
-    nrt__timer timer; /* of the attempt, or of the pause */
+    nrt__timer timer;    /* of the attempt, or of the pause */
+    nrt__login login;    /* until we are in */
+    nrt__tls *tls;       /* NULL: plain */
+    unsigned read_wants; /* NRT_IO_*: what reading and writing wait for */
+    unsigned write_wants;
+    nrt__timer read_on; /* there is more than one turn should read, and no event will tell */
     nrt__task flush;
     int64_t up_since_ms;
     size_t failures; /* attempts in a row */
@@ -43,7 +51,7 @@ typedef struct nrt__link {
     nrt__log_gate denied; /* publishes that the server refused */
     bool dying; /* an error was found inside the session; handled at the end of the turn */
     int error;
-    char reason[256];
+    char reason[NRT__REASON_SIZE];
 } nrt__link;
 
 struct nrt_conn {

@@ -38,6 +38,17 @@ int nrt_cancel(nrt_conn *conn, nrt_exchange_id id) {
     return error;
 }
 
+int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size) {
+    int error = nrt__conn_check(conn);
+    if (error < 0 || !stats) {
+        return error < 0 ? error : NRT_ERR_USAGE;
+    }
+    const nrt_client_stats *from = nrt__client_stats(conn->client);
+    memset(stats, 0, size);
+    memcpy(stats, from, size < sizeof(*from) ? size : sizeof(*from));
+    return 0;
+}
+
 typedef struct waiting {
     nrt_conn *conn;
     const nrt_request *request;

@@ -2,19 +2,29 @@
 #include "lib/servers.h"
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/str.h"
 #include "core/url.h"
+#include "lib/resolver.h"
 
 enum { DEFAULT_PORT = 4222 };
 
+static void secret_free(char *text) {
+    if (text) {
+        OPENSSL_cleanse(text, strlen(text));
+        free(text);
+    }
+}
+
 static void server_free(nrt__server *server) {
     free(server->host);
+    free(server->tls_name);
     free(server->user);
-    free(server->password);
-    free(server->token);
+    secret_free(server->password);
+    secret_free(server->token);
 }
 
 void nrt__servers_free(nrt__servers *servers) {
@@ -119,12 +129,10 @@ static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t de
     if (scheme_end) {
         nrt_str scheme = {text.ptr, (size_t)(scheme_end - text.ptr)};
         authority = (nrt_str){scheme_end + 3, text.len - scheme.len - 3};
-        if (nrt__str_same(scheme, NRT__STR("tls"))) {
-            snprintf(detail, detail_size, "tls:// is not supported yet");
-            return NRT_ERR_UNSUPPORTED;
-        }
-        if (!nrt__str_same(scheme, NRT__STR("nats"))) {
-            snprintf(detail, detail_size, "a NATS server's URL begins with nats://, not %.*s://",
+        server.tls = nrt__str_same(scheme, NRT__STR("tls"));
+        if (!server.tls && !nrt__str_same(scheme, NRT__STR("nats"))) {
+            snprintf(detail, detail_size,
+                     "a NATS server's URL begins with nats:// or tls://, not %.*s://",
                      NRT__ARG(scheme));
             return NRT_ERR_URL;
         }
@@ -166,7 +174,23 @@ int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, siz
     return error;
 }
 
-void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
+static bool is_address(const char *host) {
+    nrt__addresses addresses;
+    return nrt__resolve_number(host, DEFAULT_PORT, &addresses);
+}
+
+/* False out of memory. */
+static bool inherit(nrt__server *server, const nrt__server *from, bool tls) {
+    const char *name = from->tls_name ? from->tls_name : from->host;
+    server->tls = tls;
+    if (!tls || is_address(name) || !is_address(server->host)) {
+        return true;
+    }
+    server->tls_name = strdup(name);
+    return server->tls_name != NULL;
+}
+
+void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info, bool tls) {
     for (size_t i = 0; i < info->url_count && servers->count < NRT__SERVERS_MAX; i++) {
         nrt__server server = {.told = true};
         bool known = read_authority(&server, nrt_str_from(info->urls[i])) < 0;
@@ -174,7 +198,8 @@ void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
             known = servers->list[j].port == server.port &&
                     strcmp(servers->list[j].host, server.host) == 0;
         }
-        if (known || add(servers, &server) < 0) {
+        if (known || !inherit(&server, &servers->list[servers->at], tls) ||
+            add(servers, &server) < 0) {
             server_free(&server);
         }
     }
@@ -182,6 +207,6 @@ void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
 
 void nrt__server_url(const nrt__server *server, char *out, size_t size) {
     bool v6 = strchr(server->host, ':') != NULL;
-    snprintf(out, size, "nats://%s%s%s:%u", v6 ? "[" : "", server->host, v6 ? "]" : "",
-             server->port);
+    snprintf(out, size, "%s://%s%s%s:%u", server->tls ? "tls" : "nats", v6 ? "[" : "", server->host,
+             v6 ? "]" : "", server->port);
 }

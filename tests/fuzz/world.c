@@ -90,8 +90,11 @@ void fuzz_world_open(fuzz_world *world, nrt_handler_fn handler, void *arg) {
                                   .max_exchanges = 64,
                                   .max_waiting = 16 * 1024};
     world->client = nrt__client_create(&world->env, &world->timers, world->session, &client);
-    nrt__services_options services = {.prefix = NRT__STR("nrt"), .limits = NRT__H1_LIMITS_DEFAULT};
-    world->services = nrt__services_create(&world->env, world->session, &services, run, world);
+    nrt__services_options services = {.prefix = NRT__STR("nrt"),
+                                      .inbox_prefix = NRT__STR("_INBOX"),
+                                      .limits = NRT__H1_LIMITS_DEFAULT};
+    world->services =
+        nrt__services_create(&world->env, &world->timers, world->session, &services, run, world);
     CHECK(world->client && world->services);
     nrt_service_options service = {.size = sizeof(service), .max_in_flight = 8};
     CHECK(nrt__services_add(world->services, FUZZ_HOST, handler, arg, &service, &world->service) ==

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 from harness import gowire
+from harness.jwt import NKey
 from harness.message import parse_request
 from harness.origin import plain
 from harness.world import NRT, free_port
@@ -181,8 +182,8 @@ def test_flags_that_go_together(world, contexts):
     assert shown["password"] == ("********", "--password") and shown["user"] == ("u", "--user")
     assert shown["tls_cert"] == (cert, "--tlscert") and shown["tls_key"] == (key, "--tlskey")
     assert shown["tls_first"] == ("yes", "--tls-first")
-    done = contexts.nrt("show", "--tlscert", cert, expect=2)
-    assert "--tlscert: is set without" in done.stderr
+    done = contexts.nrt("show", "--tlskey", key, expect=2)
+    assert "--tlskey: is set without" in done.stderr
 
 
 def test_show_of_a_name_is_that_context_alone(contexts):
@@ -345,6 +346,33 @@ def test_a_context_serves_and_gets(world, contexts, nats):
     assert "no connection" in contexts.run(*get, "--no-wait", "--server", guarded.url,
                                            expect=1).stderr
     assert len(origin.requests) == 2
+
+
+def test_credentials_let_us_in_from_wherever_they_come(world, contexts):
+    by_token = world.nats(config=f'authorization {{ token: "{SECRET}" }}').url
+    by_user = world.nats(config=f'authorization {{ user: u, password: "{SECRET}" }}').url
+    key = NKey("user")
+    by_nkey = world.nats(config=f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}").url
+    seed = world.file("seed", key.seed)
+    contexts.write("token", url=by_token, token=SECRET)
+    contexts.write("user", url=by_user, user="u", password=SECRET)
+    contexts.write("nkey", url=by_nkey, nkey=seed)
+    contexts.write("wrong", url=by_user, token="wrong")
+    for args, env in (
+        (["--context", "token"], {}), (["--context", "user"], {}), (["--context", "nkey"], {}),
+        ([], {"NATS_URL": by_token, "NATS_TOKEN": SECRET}),
+        ([], {"NATS_URL": by_token, "NATS_USER": SECRET}),
+        ([], {"NATS_URL": by_user, "NATS_USER": "u", "NATS_PASSWORD": SECRET}),
+        ([], {"NATS_URL": by_nkey, "NATS_NKEY": seed}),
+        (["--server", by_token, "--token", SECRET], {"NATS_CREDS": "/nowhere"}),
+        (["--server", by_user, "--user", "u", "--password", SECRET], {"NATS_TOKEN": "wrong"}),
+        (["--server", by_user, "--user", "u"], {"NATS_PASSWORD": SECRET}),
+        (["--server", by_nkey, "--nkey", seed], {}),
+        (["--context", "wrong", "--user", "u", "--password", SECRET], {}),
+        (["--context", "user", "--server", by_user], {}),
+    ):
+        contexts.nrt("check", *args, **env)
+    assert "Authorization Violation" in contexts.nrt("check", "wrong", expect=1).stderr
 
 
 def test_prefix_and_timeout_come_from_the_environment(world, nats, peer):

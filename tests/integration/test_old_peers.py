@@ -53,7 +53,7 @@ def test_the_reply_names_the_exchange_the_server_and_the_client(world):
     ]
     assert [one["cid"] for one in service] == [int(answers[0].get("NRT-Client"))]
     assert answers[0].get("NRT-Connected-Server") == "greenwich"
-    assert answers[0].get("NRT-Version") is None, "it would announce streams"
+    assert answers[0].get("NRT-Version") == "1"
     assert answers[0].get("NRT-Connected-Cluster") is None
     assert answers[0].get("NRT-ID") and answers[0].get("NRT-ID") != answers[1].get("NRT-ID")
 

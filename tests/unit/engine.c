@@ -57,6 +57,15 @@ static void on_denied(nrt_str subject, void *arg) {
     }
 }
 
+static int on_secure(const nrt__nats_info *info, void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "secure\n");
+    if (e->tls == ENGINE_TLS_IF_ASKED) {
+        return info->tls_required;
+    }
+    return info->tls_required || info->tls_available ? 1 : NRT_ERR_TLS;
+}
+
 static void on_info(void *arg) {
     engine *e = arg;
     append(e->events, sizeof(e->events), "info\n");
@@ -89,7 +98,15 @@ static void run(nrt_exchange *exchange, void *arg) {
 }
 
 int engine_init(engine *e, unsigned parts) {
-    nrt__session_events events = {on_ready, on_denied, on_info, on_stale, on_output, e};
+    nrt__session_events events = {
+        .ready = on_ready,
+        .secure = e->tls == ENGINE_NO_TLS ? NULL : on_secure,
+        .denied = on_denied,
+        .info = on_info,
+        .stale = on_stale,
+        .output = on_output,
+        .arg = e,
+    };
     e->env.now_ms = 1000000;
     e->env.random = seeded;
     e->env.random_arg = e;
@@ -110,6 +127,9 @@ int engine_init(engine *e, unsigned parts) {
     }
     if (parts & ENGINE_CLIENT) {
         nrt__client_options client = {.prefix = NRT__STR("nrt"),
+                                      .inbox_prefix = NRT__STR("_INBOX"),
+                                      .retries = e->retries,
+                                      .retry_on = e->retry_on,
                                       .limits = NRT__H1_LIMITS_DEFAULT,
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
@@ -125,8 +145,10 @@ int engine_init(engine *e, unsigned parts) {
         }
     }
     if (parts & ENGINE_SERVICES) {
-        nrt__services_options services = {NRT__STR("nrt"), NRT__H1_LIMITS_DEFAULT};
-        e->services = nrt__services_create(&e->env, e->session, &services, run, e);
+        nrt__services_options services = {.prefix = NRT__STR("nrt"),
+                                          .inbox_prefix = NRT__STR("_INBOX"),
+                                          .limits = NRT__H1_LIMITS_DEFAULT};
+        e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
         if (!e->services) {
             return NRT_ERR_MEMORY;
         }
@@ -202,7 +224,7 @@ int engine_connect(engine *e) {
 void engine_disconnect(engine *e) {
     nrt__session_stop(e->session);
     if (e->client) {
-        nrt__client_disconnected(e->client, "cut");
+        nrt__client_disconnected(e->client, e->session, "cut");
     }
 }
 

@@ -14,6 +14,12 @@ enum { ENGINE_TEXT_MAX = 512 * 1024 };
     "INFO {\"server_id\":\"A\",\"server_name\":\"n1\",\"version\":\"2.10.1\",\"headers\":true,"    \
     "\"max_payload\":4096,\"client_id\":7,\"cluster\":\"c1\"}\r\n"
 
+typedef enum engine_tls {
+    ENGINE_NO_TLS = 0, /* nobody here can do it */
+    ENGINE_TLS_IF_ASKED,
+    ENGINE_TLS_INSISTED,
+} engine_tls;
+
 typedef struct engine {
     nrt__env env;
     nrt__timers timers;
@@ -22,6 +28,9 @@ typedef struct engine {
     nrt__client *client; /* both only where engine_init was told to */
     nrt__services *services;
     nrt__nats_login login;
+    unsigned retries; /* the client's; none unless set before engine_init */
+    unsigned retry_on;
+    engine_tls tls; /* before engine_init */
     uint64_t random;
     bool random_fails;
     char events[4096];   /* a line for each thing the session told */

@@ -192,7 +192,7 @@ static int service_round(void) {
     }
     nrt__service_stop(service, NULL, NULL);
     if (nrt__services_first(e.services)) { /* waits for its fence */
-        int fed = engine_feed(&e, "PONG\r\nPONG\r\n");
+        int fed = engine_feed(&e, "PONG\r\nPONG\r\nPONG\r\n");
         if (fed < 0) {
             nrt__session_stop(e.session);
             error = fed;

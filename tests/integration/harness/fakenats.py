@@ -12,6 +12,8 @@ INFO = {
     "max_payload": 1048576, "client_id": 7, "auth_required": False,
 }
 
+PROBE = "_INBOX.nrt.probe"  # by it a service learns whether it may publish to inboxes
+
 
 def info(**changes):
     return b"INFO " + json.dumps({**INFO, **changes}).encode() + b"\r\n"
@@ -64,7 +66,8 @@ class Session:
             verb, words = self._step()
             if verb == b"PUB":
                 payload = self.file.read(int(words[-1]) + 2)[:-2]
-                return words[0].decode(), words[1].decode() if len(words) == 3 else None, payload
+                if words[0] != PROBE.encode():
+                    return words[0].decode(), words[1].decode() if len(words) == 3 else None, payload
 
     def wait_closed(self):
         """Reads until the client closes, and answers its PINGs: it may want to drain."""

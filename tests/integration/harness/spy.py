@@ -1,6 +1,8 @@
 """What an attacker's tests watch: every message that is published, and every connection that a
 nats-server has."""
 
+from .fakenats import PROBE
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nspy"
 
 
@@ -15,7 +17,7 @@ class Spy:
         self.sub = self.peer.subscribe(">", handler=self._see)
 
     def _see(self, message):
-        if message.payload == ANSWER:
+        if message.payload == ANSWER or message.subject == PROBE:
             return
         self.messages.append(message)
         if self.answer and message.reply and ".requests." in message.subject:

@@ -1,0 +1,127 @@
+/* What client.c, client_reply.c and client_retry.c share, and nobody else may touch. */
+#ifndef NRT__CLIENT_PRIVATE_H
+#define NRT__CLIENT_PRIVATE_H
+
+#include "core/client.h"
+#include "core/peers.h"
+#include "core/subject.h"
+
+enum {
+    NRT__SLOT_CHARS = 4,    /* of a reply token: which slot; 24 bits */
+    NRT__SECRET_CHARS = 16, /* and 96 random bits that must match */
+    NRT__TOKEN_CHARS = NRT__SLOT_CHARS + NRT__SECRET_CHARS,
+    NRT__SLOT_BITS = 6 * NRT__SLOT_CHARS,
+    NRT__INBOX_MAX = NRT__PREFIX_MAX + 32, /* "_INBOX.<random>." and a wildcard */
+};
+
+typedef enum nrt__pending_state {
+    NRT__PENDING_FREE = 0,
+    NRT__PENDING_WAITING, /* for a connection; the request is kept */
+    NRT__PENDING_PAUSED,  /* before it is sent again */
+    NRT__PENDING_SENT,    /* published; a reply may come */
+} nrt__pending_state;
+
+/* An exchange of ours that is not over. */
+typedef struct nrt__pending {
+    struct nrt__pending *next; /* the free list, or one of the client's rings: the oldest first */
+    struct nrt__pending *prev;
+    nrt__timer timer;
+    nrt_result_fn fn;
+    void *arg;
+    nrt__session *session; /* the one it was published on */
+    uint64_t generation;   /* of the slot: makes ids unique */
+    uint64_t from;         /* marks in the output: where its PUB begins */
+    uint64_t mark;         /* and ends: sent wholly, or certainly not received */
+    uint64_t subject;      /* hash */
+    uint64_t host;         /* hash */
+    int64_t deadline_ms;
+    char *kept; /* to be sent later, or again: the subject, then the payload */
+    size_t kept_len;
+    size_t kept_size;
+    uint32_t subject_len; /* of what is kept */
+    uint32_t slot;
+    uint32_t attempts;
+    nrt__pending_state state;
+    bool to_head;
+    bool idempotent;
+    bool accepted; /* a service has it, and said so */
+    bool begun;    /* an earlier attempt may have been executed */
+    char secret[NRT__SECRET_CHARS];
+} nrt__pending;
+
+struct nrt__client {
+    nrt__env *env;
+    nrt__timers *timers;
+    nrt__session *session;
+    nrt__client_options options;
+    nrt__sub *inbox;
+    int inbox_error;                   /* replies cannot come: why */
+    char inbox_prefix[NRT__INBOX_MAX]; /* "_INBOX.<random>." */
+    size_t inbox_len;
+    nrt__pending **slots;
+    size_t slot_count;
+    nrt__pending *free;
+    nrt__pending sent; /* heads of rings */
+    nrt__pending waiting;
+    nrt__pending paused;
+    size_t in_flight;
+    size_t kept_bytes;
+    nrt__buf scratch; /* the message being written */
+    nrt__buf subject;
+    nrt__buf extra; /* NRT-Accept, for the timeout below */
+    int64_t extra_for_ms;
+    nrt__h1_reader reader;
+    nrt_response response; /* the one being told of */
+    char reason[256];      /* why there is no connection */
+    nrt__peer peers[NRT__PEERS_COUNT];
+    nrt_client_stats stats;
+};
+
+static inline void nrt__ring_init(nrt__pending *head) {
+    head->next = head->prev = head;
+}
+
+static inline bool nrt__ring_is_empty(const nrt__pending *head) {
+    return head->next == head;
+}
+
+/* FNV-1a: tells hosts apart, and which exchange a refused subject belongs to. */
+uint64_t nrt__client_hash(nrt_str text);
+
+/* Moves one that is in no ring, or in one, to the end of another. */
+void nrt__pending_move(nrt__pending *one, nrt__pending *head, nrt__pending_state state);
+
+/* A new secret: what is still under way for the old one is for nobody. 0 or NRT_ERR_SYSTEM. */
+int nrt__pending_renew(nrt__client *client, nrt__pending *one);
+
+/* The result is told; the slot is free before that: the callback may send again at once. */
+void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const char *detail,
+                      const nrt_response *response);
+
+/* Keeps the parts of a payload, to be sent later. NRT_ERR_BUSY, NRT_ERR_MEMORY. */
+int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
+                      const nrt_str parts[2]);
+
+/* Publishes, and sets the deadline. NRT_ERR_DISCONNECTED where there is no session that is ready.
+ */
+int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject,
+                         const nrt_str *parts, size_t count);
+
+/* ---- client_retry.c ---- */
+
+nrt__peer *nrt__pending_peer(nrt__client *client, const nrt__pending *one);
+
+/* Waits for a connection, as long as requests do. It must be kept. */
+void nrt__pending_wait(nrt__client *client, nrt__pending *one);
+
+/* Deadline, patience and pause are over (nrt__timer_fn). */
+void nrt__pending_on_timer(nrt__timer *timer, void *arg);
+
+/* Sends it again, soon, if `why` is a reason for that, if it is kept, and if attempts and budget
+ * are left: true. */
+bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why);
+
+/* The reply of an exchange, or a frame of it (nrt__msg_fn). In client_reply.c. */
+void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg);
+
+#endif

@@ -1,0 +1,128 @@
+/* What comes back for a client's exchanges: replies, frames, refusals. */
+#include <stdio.h>
+
+#include "core/client_private.h"
+#include "core/frame.h"
+#include "core/h1_whole.h"
+#include "core/str.h"
+
+static int digit_of(char c) {
+    if (nrt__is_digit(c)) {
+        return c - '0';
+    }
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A' + 10;
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 36;
+    }
+    return c == '_' ? 62 : c == '-' ? 63 : -1;
+}
+
+/* The exchange that a reply's subject names, if it knows the secret: replies can be forged by
+ * whoever may publish to inboxes, so nothing of a token can be guessed. */
+static nrt__pending *find(nrt__client *client, nrt_str subject) {
+    if (subject.len != client->inbox_len + NRT__TOKEN_CHARS) {
+        return NULL;
+    }
+    const char *token = subject.ptr + client->inbox_len;
+    size_t slot = 0;
+    for (int i = 0; i < NRT__SLOT_CHARS; i++) {
+        int digit = digit_of(token[i]);
+        if (digit < 0) {
+            return NULL;
+        }
+        slot = slot << 6 | (size_t)digit;
+    }
+    if (slot >= client->slot_count || client->slots[slot]->state != NRT__PENDING_SENT) {
+        return NULL;
+    }
+    unsigned char differs = 0; /* in constant time */
+    for (int i = 0; i < NRT__SECRET_CHARS; i++) {
+        differs |= (unsigned char)(token[NRT__SLOT_CHARS + i] ^ client->slots[slot]->secret[i]);
+    }
+    return differs ? NULL : client->slots[slot];
+}
+
+static void fail(nrt__client *client, nrt__pending *one, int error) {
+    nrt__pending_end(client, one, error, nrt_error_text(error), NULL);
+}
+
+/* Certainly not executed. */
+static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+    char text[NRT__FRAME_CODE_MAX + 64];
+    if (nrt__pending_retry(client, one, NRT_RETRY_REFUSED)) {
+        return;
+    }
+    snprintf(text, sizeof(text), "the service refuses the request: %.*s",
+             NRT__ARG(frame->code.len > 0 ? frame->code : NRT__STR("it does not say why")));
+    nrt__pending_end(client, one, NRT_ERR_REFUSED, text, NULL);
+}
+
+static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+    nrt__peer_framed(nrt__pending_peer(client, one), client->env->now_ms);
+    if (frame->type == NRT__FRAME_ACCEPT && !one->accepted) {
+        one->accepted = true;
+        nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
+                       client);
+    } else if (frame->type == NRT__FRAME_REFUSE && !one->accepted) {
+        on_refuse(client, one, frame);
+    } else {
+        nrt__pending_end(client, one, NRT_ERR_PROTOCOL,
+                         "the service sent a frame that has no place here", NULL);
+    }
+}
+
+static void on_response(nrt__client *client, nrt__pending *one, nrt_str payload) {
+    nrt__message *message = &client->response.message;
+    unsigned flags = NRT__H1_OLD_PEER | (one->to_head ? NRT__H1_TO_HEAD : 0);
+    int error = nrt__h1_read_whole(&client->reader, message, flags, payload);
+    const char *detail = client->reader.reason;
+    if (error == 0 && message->status < 200) {
+        error = NRT_ERR_PROTOCOL;
+        detail = "an interim response stands where the final one must";
+    }
+    if (error < 0) {
+        char text[256];
+        snprintf(text, sizeof(text), "the service's reply is not a valid HTTP/1.1 response: %s",
+                 detail);
+        nrt__pending_end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text,
+                         NULL);
+        return;
+    }
+    if (nrt__fields_find(&message->fields, NRT__NRT_VERSION, NULL)) {
+        nrt__peer_framed(nrt__pending_peer(client, one), client->env->now_ms);
+    }
+    nrt__fields_strip_hop(&message->fields);
+    nrt__pending_end(client, one, 0, "", &client->response);
+}
+
+void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg) {
+    nrt__client *client = arg;
+    nrt__pending *one = find(client, msg->subject);
+    if (!one) {
+        client->stats.orphans++;
+        nrt__log(client->env, NRT_LOG_DEBUG, "a reply for no exchange in flight was dropped");
+        return;
+    }
+    if (msg->status == 503 && msg->payload.len == 0) {
+        if (!nrt__pending_retry(client, one, NRT_RETRY_NO_SERVICE)) {
+            fail(client, one, NRT_ERR_NO_SERVICE);
+        }
+        return;
+    }
+    if (msg->oversized) {
+        nrt__pending_end(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
+                         "the response is larger than this client takes in (max_message)", NULL);
+        return;
+    }
+    nrt__frame frame;
+    int framed = msg->header.len > 0 ? nrt__frame_read(&frame, msg->header) : 0;
+    if (framed < 0) {
+        nrt__pending_end(client, one, NRT_ERR_PROTOCOL, "the reply's NRT-Frame is not valid", NULL);
+    } else if (framed > 0) {
+        on_frame(client, one, &frame);
+    } else {
+        on_response(client, one, msg->payload);
+    }
+}

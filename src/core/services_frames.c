@@ -1,0 +1,153 @@
+/* What a service says besides its responses: that a request is in work, that it was refused; and
+ * how it finds out whether it may. */
+#include "core/services_private.h"
+#include "core/str.h"
+
+enum {
+    ACCEPT_MS = 100, /* a response within this time says it all */
+};
+
+nrt__session *nrt__exchange_session(const nrt_exchange *exchange) {
+    nrt__session *session = exchange->session;
+    bool open = session && nrt__session_state_get(session) >= NRT__SESSION_WAIT_PONG;
+    return open ? session : exchange->service->services->session;
+}
+
+static int send_frame(const nrt_exchange *exchange, const nrt__frame *frame) {
+    char text[NRT__FRAME_TEXT_MAX];
+    return nrt__session_publish_frame(nrt__exchange_session(exchange), exchange->reply,
+                                      (nrt_str){NULL, 0}, nrt__frame_write(frame, text),
+                                      (nrt_str){NULL, 0});
+}
+
+/* ---- what the client understands ---- */
+
+/* Across accounts the server takes one reply, unless the export says otherwise. */
+static bool is_mapped(nrt_str reply) {
+    return nrt__str_starts(reply, NRT__STR("_R_."));
+}
+
+void nrt__exchange_read_accept(nrt_exchange *exchange) {
+    const nrt__services *services = exchange->service->services;
+    const nrt__field *field =
+        nrt__fields_find(&exchange->request.message.fields, NRT__NRT_ACCEPT, NULL);
+    if (field) {
+        nrt__accept_read(&exchange->accept, field->value);
+    }
+    exchange->framed =
+        services->options.multi_reply || (services->multi_reply && !is_mapped(exchange->reply));
+}
+
+/* ---- accept ---- */
+
+static void on_accept_due(nrt__timer *timer, void *arg) {
+    nrt__services *services = arg;
+    nrt_exchange *head = &services->fresh;
+    const nrt__frame accept = {.type = NRT__FRAME_ACCEPT};
+    int64_t now = services->env->now_ms;
+    while (head->next != head && head->next->arrived_ms + ACCEPT_MS <= now) {
+        nrt_exchange *exchange = head->next;
+        nrt__exchange_ring_remove(exchange);
+        nrt__exchange_ring_add(&services->in_flight, exchange);
+        send_frame(exchange, &accept); /* unsent, it is as if the handler had been slower */
+    }
+    if (head->next != head) {
+        nrt__timer_set(services->timers, timer, head->next->arrived_ms + ACCEPT_MS, on_accept_due,
+                       services);
+    }
+}
+
+void nrt__exchange_expect(nrt_exchange *exchange) {
+    nrt__services *services = exchange->service->services;
+    if (!exchange->framed || exchange->accept.version < 1) {
+        return;
+    }
+    nrt__exchange_ring_remove(exchange);
+    nrt__exchange_ring_add(&services->fresh, exchange);
+    if (!nrt__timer_is_set(&services->accept_timer)) {
+        nrt__timer_set(services->timers, &services->accept_timer, exchange->arrived_ms + ACCEPT_MS,
+                       on_accept_due, services);
+    }
+}
+
+/* ---- refuse ---- */
+
+bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason) {
+    nrt_service *service = exchange->service;
+    const nrt__frame refuse = {
+        .type = NRT__FRAME_REFUSE, .code = nrt_str_from(reason), .retry_after = 1};
+    if (exchange->accept.version < 1 || send_frame(exchange, &refuse) < 0) {
+        return false;
+    }
+    service->in_flight--;
+    nrt__exchange_release(service->services, exchange);
+    nrt__service_check_stopped(service);
+    return true;
+}
+
+/* ---- whether there may be more than one reply ----
+ *
+ * Replies go to inboxes. Where we may publish to one at any time, the number of replies is not
+ * limited; where we may not, we are allowed one for each request (allow_responses), and a frame
+ * would eat the response. */
+
+/* A refusal would have come before the PONG. */
+static void on_probed(int error, void *arg) {
+    nrt__services *services = arg;
+    services->multi_reply = error == 0 && services->probing;
+}
+
+void nrt__services_probe(nrt__services *services) {
+    nrt__session *session = services->session;
+    if (services->probing || !services->first ||
+        nrt__session_state_get(session) != NRT__SESSION_READY) {
+        return;
+    }
+    const nrt_str nothing = {NULL, 0};
+    services->probing =
+        nrt__session_publish(session, nrt__buf_view(&services->probe), nothing, &nothing, 1) == 0 &&
+        nrt__session_flush(session, on_probed, services) == 0;
+}
+
+void nrt__services_ready(nrt__services *services) {
+    services->probing = services->multi_reply = false;
+    nrt__services_probe(services);
+}
+
+bool nrt__services_denied(nrt__services *services, nrt_str subject) {
+    if (!nrt__str_equal(subject, nrt__buf_view(&services->probe))) {
+        return false;
+    }
+    services->probing = services->multi_reply = false;
+    nrt__log(services->env, NRT_LOG_DEBUG,
+             "NATS permissions allow one reply to each request: no frames are sent");
+    return true;
+}
+
+/* ---- a second session ---- */
+
+void nrt__services_switch(nrt__services *services, nrt__session *session) {
+    services->session = session;
+    nrt__services_connected(services);
+    nrt__services_ready(services);
+}
+
+void nrt__services_forget(nrt__services *services, const nrt__session *session) {
+    nrt_exchange *const heads[] = {&services->in_flight, &services->fresh};
+    for (size_t i = 0; i < 2; i++) {
+        for (nrt_exchange *one = heads[i]->next; one != heads[i]; one = one->next) {
+            one->session = one->session == session ? NULL : one->session;
+        }
+    }
+}
+
+size_t nrt__services_in_flight_on(const nrt__services *services, const nrt__session *session) {
+    const nrt_exchange *const heads[] = {&services->in_flight, &services->fresh};
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        for (const nrt_exchange *one = heads[i]->next; one != heads[i]; one = one->next) {
+            count += one->session == session;
+        }
+    }
+    return count;
+}
