@@ -184,7 +184,7 @@ static double connect_and_ping(nrt__program *program) {
         if (program->was_connected && begun <= 0) {
             begun = now_ms();
             nrt__loop_enter(nrt__conn_loop(conn));
-            error = nrt__session_flush(conn->link.session, on_pong, &pong);
+            error = nrt__session_flush(nrt__conn_session(conn), on_pong, &pong);
             nrt__loop_leave(nrt__conn_loop(conn));
         }
         double left = deadline - now_ms();

@@ -97,6 +97,13 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
                               *detail ? detail : nrt_error_text(error));
         }
         break;
+    case NRT_CONN_LAME_DUCK:
+        if (!program->quiet) {
+            nrt__report_event(&program->log, NRT_LOG_INFO, "lame-duck",
+                              failure_members(program, error, detail), "%s; moving to another",
+                              detail);
+        }
+        break;
     case NRT_CONN_FAILED:
         program->attempts++;
         program->failure = error;

@@ -26,11 +26,12 @@ static bool truth(const json_t *object, const char *key) {
 
 int nrt__nats_info_read(nrt__nats_info *info, nrt_str json) {
     memset(info, 0, sizeof(*info));
-    json_error_t error;
+    json_error_t error = {0}; /* jansson sets no code where there was no memory to begin */
     json_t *object = json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
     if (!object) {
-        return json_error_code(&error) == json_error_out_of_memory ? NRT_ERR_MEMORY
-                                                                   : NRT_ERR_SERVER;
+        enum json_error_code code = json_error_code(&error);
+        bool memory = code == json_error_unknown || code == json_error_out_of_memory;
+        return memory ? NRT_ERR_MEMORY : NRT_ERR_SERVER;
     }
     if (!json_is_object(object)) {
         json_decref(object);
@@ -80,6 +81,20 @@ static int append(const char *text, size_t len, void *out) {
     return nrt__buf_add(out, text, len) ? 0 : -1;
 }
 
+/* So that it does not grow, and leave copies behind, while secrets are written. */
+static void make_room(nrt__buf *out, const nrt__nats_login *login) {
+    enum { REST = 1024 };
+    const char *const texts[] = {login->name, login->user, login->password, login->token,
+                                 login->jwt};
+    size_t size = REST;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        size += texts[i] ? strlen(texts[i]) : 0;
+    }
+    if (!nrt__buf_room(out, size)) {
+        out->failed = false; /* it may fit all the same */
+    }
+}
+
 int nrt__nats_connect_write(nrt__buf *out, const nrt__nats_login *login, const char *nonce) {
     char sig[NRT__NATS_SIG_SIZE] = "";
     if (login->sign && *nonce && !login->sign(login->sign_arg, nrt_str_from(nonce), sig)) {
@@ -89,6 +104,7 @@ int nrt__nats_connect_write(nrt__buf *out, const nrt__nats_login *login, const c
         json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:i}", "verbose", 0, "pedantic", 0,
                   "headers", 1, "no_responders", 1, "echo", 1, "tls_required", login->tls ? 1 : 0,
                   "lang", "c", "version", nrt_version(), "protocol", 1);
+    make_room(out, login);
     bool fine = object && put(object, "name", login->name) && put(object, "user", login->user) &&
                 put(object, "pass", login->password) && put(object, "auth_token", login->token) &&
                 put(object, "jwt", login->jwt) && put(object, "nkey", login->nkey) &&

@@ -418,10 +418,14 @@ static int on_error(nrt__session *session, nrt_str text) {
         text.len < sizeof(session->server_text) - 1 ? text.len : sizeof(session->server_text) - 1;
     memcpy(session->server_text, text.ptr, len);
     session->server_text[len] = '\0';
+    for (char *c = session->server_text; *c; c++) { /* people will read it, on a terminal */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
+    }
     bool auth = begins(text, NRT__STR("Authorization Violation")) ||
                 begins(text, NRT__STR("User Authentication ")) || /* Expired, Revoked */
                 begins(text, NRT__STR("Account Authentication "));
-    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER, session->server_text);
+    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER,
+                *session->server_text ? session->server_text : "the server gives no reason");
 }
 
 static int handle(nrt__session *session, int op) {

@@ -1,7 +1,6 @@
 /* The NATS servers to connect to. */
 #include "lib/servers.h"
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +42,7 @@ static int hex(char c) {
 /* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
  * it in JSON). */
 static int decode(nrt_str text, char **copy) {
-    char *out = malloc(text.len + 1);
+    char *out = calloc(1, text.len + 1);
     size_t len = 0;
     if (!out) {
         return NRT_ERR_MEMORY;
@@ -63,9 +62,7 @@ static int decode(nrt_str text, char **copy) {
         out[len++] = c;
     }
     out[len] = '\0';
-    json_t *string = json_string(out);
-    json_decref(string);
-    return string ? 0 : NRT_ERR_URL;
+    return nrt__is_utf8((nrt_str){out, len}) ? 0 : NRT_ERR_URL;
 }
 
 static int read_userinfo(nrt__server *server, nrt_str userinfo) {
@@ -98,12 +95,17 @@ static int read_authority(nrt__server *server, nrt_str authority) {
         (port.len > 0 && !nrt__str_to_u64(port, 65535, &number))) {
         return NRT_ERR_URL;
     }
+    /* No name that can be looked up needs %XX, and what is shown of it would not be it. */
+    if (memchr(host.ptr, '%', host.len)) {
+        return NRT_ERR_URL;
+    }
     if (host.ptr[0] == '[') {
         host.ptr++;
         host.len -= 2;
     }
     server->port = (uint16_t)number;
-    return decode(host, &server->host);
+    server->host = strndup(host.ptr, host.len);
+    return server->host ? 0 : NRT_ERR_MEMORY;
 }
 
 static int add(nrt__servers *servers, const nrt__server *server) {
@@ -147,9 +149,13 @@ static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t de
     if (error < 0) {
         server_free(&server);
         /* The text may hold a password: it is not repeated. */
+        const char *at = memrchr(authority.ptr, '@', authority.len);
+        size_t before = at ? (size_t)(at - authority.ptr) : 0;
+        bool encoded = memchr(authority.ptr + before, '%', authority.len - before);
         snprintf(detail, detail_size,
-                 "a server's URL is not valid; it looks like nats://host:4222 or "
-                 "nats://user:password@host:4222");
+                 encoded ? "the host in a NATS server's URL is written without %%"
+                         : "a server's URL is not valid; it looks like nats://host:4222 or "
+                           "nats://user:password@host:4222");
     }
     return error;
 }

@@ -13,6 +13,7 @@ static void check_server(const nrt__server *server) {
     char detail[DETAIL];
     CHECK(server->host && *server->host && server->port > 0);
     CHECK(fuzz_is_text(server->host)); /* it is shown, and looked up */
+    CHECK(!strchr(server->host, '%'));
     CHECK(!server->user == !server->password);
     CHECK(!server->token || !server->user);
     nrt__server_url(server, url, sizeof(url));

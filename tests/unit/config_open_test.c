@@ -91,6 +91,46 @@ static void a_connection_says_what_is_wrong_and_no_secret(void **state) {
     assert_int_equal(strlen(detail), 7);
 }
 
+static void texts_for_the_server_are_utf_8(void **state) {
+    (void)state;
+    static const char *const good[] = {"a",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "k\xc3\xa4se"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc1\x81",
+                                      "\xc2",
+                                      "\xc2\x41",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xe2\x82",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "a\xff"};
+    config_clear();
+    nrt_options options;
+    nrt__config config;
+    nrt_options_init(&options);
+    for (size_t i = 0; i < COUNT(good); i++) {
+        options.token = good[i];
+        assert_int_equal(nrt__config_resolve(&config, &options, config_why, sizeof(config_why)), 0);
+        nrt__config_finish(&config);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        options.token = bad[i];
+        assert_int_equal(nrt__config_resolve(&config, &options, config_why, sizeof(config_why)),
+                         NRT_ERR_CONFIG);
+        assert_string_equal(config_why, "token: is not valid UTF-8");
+        nrt__config_finish(&config);
+    }
+}
+
 static void what_stands_before_an_at_is_masked(void **state) {
     (void)state;
     static const struct {
@@ -118,6 +158,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_read_where_nothing_is_asked_for),
         cmocka_unit_test(a_selection_that_leads_nowhere_is_told),
         cmocka_unit_test(a_connection_says_what_is_wrong_and_no_secret),
+        cmocka_unit_test(texts_for_the_server_are_utf_8),
         cmocka_unit_test(what_stands_before_an_at_is_masked),
     };
     return cmocka_run_group_tests(tests, config_set_up, config_tear_down);

@@ -65,6 +65,13 @@ static void what_is_not_a_json_object_is_refused(void **state) {
     assert_int_equal(read_info(deep), NRT_ERR_SERVER);
 }
 
+/* Else a server could make us promise any amount of memory. */
+static void an_enormous_max_payload_is_not_believed(void **state) {
+    (void)state;
+    assert_int_equal(read_info("{\"max_payload\":9223372036854775807}"), 0);
+    assert_int_equal(info.max_payload, NRT__NATS_PAYLOAD_MAX);
+}
+
 static void values_of_the_wrong_kind_count_as_not_said(void **state) {
     (void)state;
     assert_int_equal(read_info("{\"server_name\":5,\"max_payload\":\"many\",\"client_id\":-3,"
@@ -212,6 +219,7 @@ int main(void) {
         cmocka_unit_test(what_a_server_says_of_itself_is_read),
         cmocka_unit_test(what_is_not_said_is_empty),
         cmocka_unit_test(what_is_not_a_json_object_is_refused),
+        cmocka_unit_test(an_enormous_max_payload_is_not_believed),
         cmocka_unit_test(values_of_the_wrong_kind_count_as_not_said),
         cmocka_unit_test(names_that_could_inject_a_field_come_out_empty),
         cmocka_unit_test(names_longer_than_their_place_come_out_empty),

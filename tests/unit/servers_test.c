@@ -101,6 +101,10 @@ static void what_is_not_a_server_is_refused(void **state) {
         "nats://%zz@a",
         "nats://u:%00@a",
         "nats://[::1",
+        "nats://a%20b",
+        "nats://a%2fb",
+        "nats://a%40b",
+        "nats://a%0ab",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         nrt__servers servers = {0};
@@ -111,6 +115,21 @@ static void what_is_not_a_server_is_refused(void **state) {
         assert_string_not_equal(detail, "");
         assert_int_equal(servers.count, 0);
         assert_null(servers.list);
+    }
+}
+
+/* Decoded, it could be any text: with control characters, or a port of its own. */
+static void a_host_with_percent_encoding_is_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "nats://%61",      "nats://a%2eb:1", "u%40x:p@a%3A5", "a%0ab", "nats://ok,nats://%1b%5b2J",
+        "[fe80::1%25eth0]"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        nrt__servers servers = {0};
+        char detail[256] = "";
+        assert_int_equal(nrt__servers_read(&servers, bad[i], detail, sizeof(detail)), NRT_ERR_URL);
+        assert_non_null(strstr(detail, "without %"));
+        assert_int_equal(servers.count, 0);
     }
 }
 
@@ -210,11 +229,12 @@ static void nonsense_from_a_server_is_passed_over(void **state) {
     nrt__servers servers;
     read_servers(&servers, "one");
     memset(&info, 0, sizeof(info));
-    info.url_count = 4;
+    info.url_count = 5;
     strcpy(info.urls[0], ":4222");
     strcpy(info.urls[1], "a:0");
     strcpy(info.urls[2], "[::1");
     strcpy(info.urls[3], "");
+    strcpy(info.urls[4], "a%3A1:4222");
     nrt__servers_learn(&servers, &info, false);
     assert_int_equal(servers.count, 1);
     nrt__servers_free(&servers);
@@ -245,6 +265,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_a_server_is_refused),
         cmocka_unit_test(tls_servers_stand_beside_others),
         cmocka_unit_test(what_is_learned_through_tls_keeps_scheme_and_name),
+        cmocka_unit_test(a_host_with_percent_encoding_is_refused),
         cmocka_unit_test(a_password_is_not_repeated_in_a_message),
         cmocka_unit_test(what_a_server_tells_is_added_once),
         cmocka_unit_test(nonsense_from_a_server_is_passed_over),

@@ -365,6 +365,8 @@ static void a_server_that_cannot_be_used_is_told_clearly(void **state) {
         {ENGINE_INFO "-ERR 'User Authentication Expired'\r\n", NRT_ERR_AUTH, "Expired"},
         {ENGINE_INFO "-ERR 'Maximum Connections Exceeded'\r\n", NRT_ERR_SERVER, "Maximum"},
         {ENGINE_INFO "PONG\r\n-ERR 'Stale Connection'\r\n", NRT_ERR_SERVER, "Stale Connection"},
+        {ENGINE_INFO "-ERR '\x1b[2Jno\t\x7f'\r\n", NRT_ERR_SERVER, "?[2Jno??"},
+        {ENGINE_INFO "-ERR\r\n", NRT_ERR_SERVER, "gives no reason"},
         {ENGINE_INFO "INFO {\r\n", NRT_ERR_SERVER, "INFO"},
         {ENGINE_INFO "-ERR 'Permissions Violation for Publish'\r\n", NRT_ERR_SERVER, "Publish"},
     };

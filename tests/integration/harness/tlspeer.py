@@ -125,3 +125,41 @@ def _hang_up(sock):
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass
+
+
+class Secured:
+    """TLS on a session of FakeNats, record by record."""
+
+    def __init__(self, session, context):
+        self.sock = session.sock
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.peer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.rest = b""
+        self._do(self.peer.do_handshake)
+
+    def _do(self, action):
+        while True:
+            try:
+                result = action()
+                self.send()
+                return result
+            except ssl.SSLWantReadError:
+                self.send()
+                data = self.sock.recv(65536)
+                if not data:
+                    raise ConnectionError("the client closed") from None
+                self.incoming.write(data)
+
+    def send(self, *records):
+        """Each in a record of its own, all in one piece."""
+        for record in records:
+            self.peer.write(record)
+        data = self.outgoing.read()
+        if data:
+            self.sock.sendall(data)
+
+    def line(self):
+        while b"\r\n" not in self.rest:
+            self.rest += self._do(lambda: self.peer.read(65536))
+        line, self.rest = self.rest.split(b"\r\n", 1)
+        return line
