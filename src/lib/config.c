@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/duration.h"
+#include "core/str.h"
 #include "lib/config_private.h"
 
 #define TEXT(name) offsetof(nrt_options, name)
@@ -209,32 +210,11 @@ static int check_file(nrt__resolver *to, nrt__setting setting) {
                               strerror_r(failure, space, sizeof(space)));
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
-static bool is_utf8(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
-        size_t more = *at < 0x80 ? 0 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
-        if (more > 0 && (*at < 0xc2 || *at > 0xf4)) {
-            return false;
-        }
-        unsigned char low = *at == 0xe0 ? 0xa0 : *at == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = *at == 0xed ? 0x9f : *at == 0xf4 ? 0x8f : 0xbf;
-        for (at++; more > 0; more--, at++) {
-            if (*at < low || *at > high) {
-                return false;
-            }
-            low = 0x80;
-            high = 0xbf;
-        }
-    }
-    return true;
-}
-
 /* NATS carries these in JSON. */
 static int check_utf8(nrt__resolver *to, nrt__setting setting) {
     const char *text = to->result[setting].text;
     char where[NRT__WHERE_SIZE];
-    if (!text || is_utf8(text)) {
+    if (!text || nrt__is_utf8(nrt_str_from(text))) {
         return 0;
     }
     nrt__config_where(to->config, setting, to->result[setting].from, where, sizeof(where));
