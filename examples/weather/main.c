@@ -23,6 +23,7 @@ static const char help[] =
     "Settings, from the environment:\n"
     "  NATS_URL     servers: nats://[user:password@]host[:port],... (nats://127.0.0.1:4222)\n"
     "  NATS_PREFIX  first token of the subjects (nrt)\n"
+    "  NATS_*       all of libnrt's variables: credentials, contexts, TLS\n"
     "  HTTP_PORT    serve plain HTTP too, on this port; 0 picks a free one (no plain HTTP)\n"
     "  HTTP_ADDR    on this IPv4 address (127.0.0.1)\n"
     "  WEATHER_API  key for live data from OpenWeather (without: recorded observations)\n"
@@ -141,14 +142,16 @@ int main(int argc, char **argv) {
     weather_http *http = NULL;
     nrt_options options;
     nrt_options_init(&options);
-    options.servers = setting("NATS_URL", NULL);
-    options.prefix = setting("NATS_PREFIX", NULL);
+    char detail[512];
+    options.environment = true; /* NATS_URL, NATS_CONTEXT and so on */
+    options.detail = detail;
+    options.detail_size = sizeof(detail);
     options.name = "nrt-weather";
     options.on_event = on_event;
     options.on_event_arg = &told;
     nrt_conn *conn = nrt_conn_open(&options, &error);
     if (!conn) {
-        fprintf(stderr, "cannot use NATS_URL or NATS_PREFIX: %s\n", nrt_error_text(error));
+        fprintf(stderr, "cannot use NATS: %s\n", detail);
         goto finish;
     }
 

@@ -56,14 +56,16 @@ typedef struct nrt_options {
     const char *name;    /* shown by the server's monitoring; "nrt" */
     const char *prefix;  /* first token(s) of every subject; "nrt" */
 
-    /* Where what is not set here comes from. */
+    /* Where what is not set here comes from: docs/configuration.md. Read once, by nrt_conn_open;
+     * the environment must not change meanwhile. */
     bool environment;    /* NATS_* variables, and the selected context of the nats CLI */
     const char *context; /* this context of the nats CLI; one that is not there is an error */
+    char *detail;        /* where nrt_conn_open says what is wrong when it fails, NUL-terminated, */
+    size_t detail_size;  /* and the room there: 512 is plenty. Never a secret. NULL: nowhere */
 
-    /* Who we are. Files are read again at each attempt to connect: regular files, up to 64 KiB. At
-     * most one of creds, nkey and jwt/seed. Where a server's URL has a user or a token, that stands
-     * in for user, password, token and nkey of here, as in the Go client; a JWT goes along with
-     * it. What a server tells of takes the credentials of the first URL. */
+    /* Who we are: one kind of it, user and password, token, creds, nkey, or jwt and seed; or what
+     * the servers' URLs have. What a server tells of takes the credentials of the first URL. Files
+     * are read again at each attempt to connect: regular files, up to 64 KiB. */
     const char *user;
     const char *password;
     const char *token;
@@ -84,7 +86,7 @@ typedef struct nrt_options {
 
     const char *inbox_prefix; /* where replies go; "_INBOX" */
 
-    uint32_t timeout_ms;         /* from nrt_send to the response head; 30,000 */
+    uint32_t timeout_ms;         /* from nrt_send to the response head; 0: 30,000 */
     uint32_t connect_timeout_ms; /* one attempt: TCP, TLS and the NATS greeting; 2,000 */
     uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */
     uint32_t reconnect_min_ms;   /* after the first attempt, which is made at once; 20 */

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/duration.h"
+#include "core/duration.h"
+#include "core/suggest.h"
 
 const nrt__opt nrt__help_opt = {
     .letter = 'h', .name = "help", .kind = NRT__OPT_HELP, .help = "print this help"};
@@ -26,69 +27,6 @@ typedef struct arg_parser {
     char *why;
     size_t why_size;
 } arg_parser;
-
-/* ---- suggestions ------------------------------------------------------------------------------
- */
-
-enum { WORD_MAX = 40 };
-
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-/* Edits (insert, delete, replace, swap neighbours) that lead from one word to the other. */
-static size_t distance(const char *a, const char *b) {
-    size_t a_len = strlen(a);
-    size_t b_len = strlen(b);
-    if (a_len > WORD_MAX || b_len > WORD_MAX) {
-        return SIZE_MAX;
-    }
-    size_t rows[3][WORD_MAX + 1]; /* two rows back, the one before, this one */
-    size_t *older = rows[0];
-    size_t *old = rows[1];
-    size_t *row = rows[2];
-    for (size_t j = 0; j <= b_len; j++) {
-        old[j] = j;
-        older[j] = j;
-    }
-    for (size_t i = 1; i <= a_len; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t replace = old[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = smaller(replace, smaller(old[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                row[j] = smaller(row[j], older[j - 2] + 1);
-            }
-        }
-        size_t *spare = older;
-        older = old;
-        old = row;
-        row = spare;
-    }
-    return old[b_len];
-}
-
-const char *nrt__args_suggest(const char *typed, const char *const words[], size_t count) {
-    size_t len = strlen(typed);
-    if (len == 0) {
-        return NULL;
-    }
-    const char *best = NULL;
-    size_t best_distance = len / 3 + 1;
-    for (size_t i = 0; i < count; i++) {
-        size_t edits = distance(typed, words[i]);
-        if (len >= 2 && strncmp(words[i], typed, len) == 0) {
-            edits = 0; /* begun rightly: nearer than a slip */
-        }
-        /* A word of which every letter changed was not meant. */
-        if (edits < strlen(words[i]) && edits <= best_distance &&
-            (!best || edits < best_distance)) {
-            best = words[i];
-            best_distance = edits;
-        }
-    }
-    return best;
-}
 
 /* ---- finding options ----------------------------------------------------------------------------
  */
@@ -139,7 +77,7 @@ static const char *suggest_option(const nrt__command *command, const char *typed
         }
     }
     names[count++] = nrt__help_opt.name;
-    return nrt__args_suggest(typed, names, count);
+    return nrt__suggest(typed, names, count);
 }
 
 /* ---- values -------------------------------------------------------------------------------------
@@ -147,7 +85,7 @@ static const char *suggest_option(const nrt__command *command, const char *typed
 
 /* How an option is named in messages: "-d" or "--data", as it was typed. */
 typedef struct spelling {
-    char text[WORD_MAX + 4];
+    char text[NRT__SUGGEST_MAX + 4];
 } spelling;
 
 static spelling spell_letter(char letter) {
@@ -158,7 +96,8 @@ static spelling spell_letter(char letter) {
 
 static spelling spell_name(const char *text, size_t len) {
     spelling name;
-    (void)snprintf(name.text, sizeof(name.text), "--%.*s", (int)smaller(len, WORD_MAX), text);
+    (void)snprintf(name.text, sizeof(name.text), "--%.*s",
+                   (int)(len < NRT__SUGGEST_MAX ? len : NRT__SUGGEST_MAX), text);
     return name;
 }
 

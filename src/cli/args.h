@@ -36,7 +36,8 @@ typedef struct nrt__opt {
 extern const nrt__opt nrt__help_opt;
 
 /* Options that stand together in the help. Offsets of `opts` count from `base`, so that a group can
- * be shared by embedding its struct. */
+ * be shared by embedding its struct; where two groups have the same letter, the earlier one's
+ * counts. */
 typedef struct nrt__opt_group {
     const char *title;
     const nrt__opt *opts;
@@ -98,9 +99,5 @@ void nrt__args_help(const nrt__command *command, const char *program, FILE *out)
 /* Prints `text` wrapped to the stream's width, every line after `indent` blanks; the first line
  * begins at column `column`. */
 void nrt__args_wrap(FILE *out, const char *text, size_t indent, size_t column);
-
-/* Which of `count` words somebody meant who typed `typed`: close in spelling, or begun by it. NULL
- * where none is near. */
-const char *nrt__args_suggest(const char *typed, const char *const words[], size_t count);
 
 #endif

@@ -51,10 +51,22 @@ void nrt__args_wrap(FILE *out, const char *text, size_t indent, size_t column) {
     (void)fputc('\n', out);
 }
 
-static void print_option(const nrt__opt *opt, const nrt__style *style, FILE *out) {
+/* True where an option of an earlier group has the letter, which then means that one. */
+static bool letter_taken(const nrt__command *command, size_t group, char letter) {
+    for (size_t g = 0; g < group; g++) {
+        for (size_t i = 0; i < command->groups[g].count; i++) {
+            if (command->groups[g].opts[i].letter == letter) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void print_option(const nrt__opt *opt, bool letter, const nrt__style *style, FILE *out) {
     enum { COLUMN = 28 };
     size_t column = 6 + 2 + strlen(opt->name);
-    if (opt->letter) {
+    if (opt->letter && letter) {
         (void)fprintf(out, "  %s-%c%s, ", style->bold, opt->letter, style->reset);
     } else {
         blanks(out, 6);
@@ -81,10 +93,11 @@ void nrt__args_help(const nrt__command *command, const char *program, FILE *out)
         const nrt__opt_group *group = &command->groups[g];
         (void)fprintf(out, "\n%s%s:%s\n", style->bold, group->title, style->reset);
         for (size_t i = 0; i < group->count; i++) {
-            print_option(&group->opts[i], style, out);
+            const nrt__opt *opt = &group->opts[i];
+            print_option(opt, !letter_taken(command, g, opt->letter), style, out);
         }
     }
-    print_option(&nrt__help_opt, style, out);
+    print_option(&nrt__help_opt, true, style, out);
     if (command->examples) {
         (void)fprintf(out, "\n%sExamples:%s\n%s", style->bold, style->reset, command->examples);
     }

@@ -1,33 +1,93 @@
 /* The options that every command has which talks to NATS. */
 #include "cli/common.h"
 
-#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define FIELD(name) offsetof(nrt__common, name)
+#define OPTION(name) offsetof(nrt__common, options.name)
 
 const nrt__opt nrt__common_opts[NRT__COMMON_OPTS] = {
-    {.name = "server",
+    {.name = "context",
+     .value = "NAME",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(context),
+     .help = "context of the nats CLI; default: NATS_CONTEXT, else the selected one unless servers "
+             "are given"},
+    {.letter = 's',
+     .name = "server",
      .value = "URL[,URL...]",
      .kind = NRT__OPT_STRING,
-     .offset = FIELD(servers),
-     .help = "NATS servers; default: NATS_URL, else nats://127.0.0.1:4222"},
+     .offset = OPTION(servers),
+     .help = "NATS servers; default: NATS_URL, else the context's, else nats://127.0.0.1:4222"},
+    {.name = "user",
+     .value = "NAME",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(user),
+     .help = "NATS user; default: NATS_USER, else the context's"},
+    {.name = "password",
+     .value = "PASSWORD",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(password),
+     .help =
+         "the user's password; others can see it here: better NATS_PASSWORD, a context or --creds"},
+    {.name = "token",
+     .value = "TOKEN",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(token),
+     .help = "NATS token; others can see it here: better NATS_TOKEN or a context"},
+    {.name = "creds",
+     .value = "FILE",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(creds),
+     .help = "credentials file of nsc; default: NATS_CREDS, else the context's"},
+    {.name = "nkey",
+     .value = "FILE",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(nkey),
+     .help = "file with an nkey seed; default: NATS_NKEY, else the context's"},
+    {.name = "tlscert",
+     .value = "FILE",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(tls_cert),
+     .help = "client certificate (PEM); default: NATS_CERT, else the context's"},
+    {.name = "tlskey",
+     .value = "FILE",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(tls_key),
+     .help = "its key (PEM); default: NATS_KEY, else the context's"},
+    {.name = "tlsca",
+     .value = "FILE",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(tls_ca),
+     .help =
+         "certificates to trust (PEM); default: NATS_CA, else the context's, else the system's"},
+    {.name = "tls-first",
+     .kind = NRT__OPT_FLAG,
+     .offset = OPTION(tls_first),
+     .help = "TLS before the server's greeting"},
+    {.name = "inbox-prefix",
+     .value = "SUBJECT",
+     .kind = NRT__OPT_STRING,
+     .offset = OPTION(inbox_prefix),
+     .help = "where replies go; default: the context's, else _INBOX"},
     {.name = "prefix",
      .value = "TOKEN",
      .kind = NRT__OPT_STRING,
-     .offset = FIELD(prefix),
+     .offset = OPTION(prefix),
      .help = "first token of every subject; default: NATS_PREFIX, else nrt"},
     {.name = "name",
      .value = "NAME",
      .kind = NRT__OPT_STRING,
-     .offset = FIELD(name),
+     .offset = OPTION(name),
      .help = "name of the connection in the server's monitoring"},
     {.name = "timeout",
      .value = "DURATION",
      .kind = NRT__OPT_DURATION,
-     .offset = FIELD(timeout_ms),
+     .offset = OPTION(timeout_ms),
      .min = 1,
-     .help = "from a request to the head of its response: 500ms, 30s, 2m; default: 30s"},
+     .help = "from a request to the head of its response: 500ms, 30s, 2m; default: NATS_TIMEOUT, "
+             "else 30s"},
     {.name = "no-wait",
      .kind = NRT__OPT_FLAG,
      .offset = FIELD(no_wait),
@@ -68,16 +128,49 @@ const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS] = {
      .help = "longest request target: 414 beyond; default: 8k"},
 };
 
-static const char *from_environment(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
+void nrt__common_init(nrt__common *common, const char *name) {
+    *common = (nrt__common){.max_head = 0};
+    nrt_options_init(&common->options);
+    common->options.environment = true;
+    common->options.name = name;
 }
 
-void nrt__common_init(nrt__common *common, const char *name) {
-    *common = (nrt__common){.servers = from_environment("NATS_URL"),
-                            .prefix = from_environment("NATS_PREFIX"),
-                            .name = name,
-                            .timeout_ms = 30000};
+const char *nrt__common_flag(const char *field) {
+    static const struct {
+        const char *field;
+        const char *flag;
+    } flags[] = {
+        {"context", "--context"},
+        {"servers", "--server"},
+        {"user", "--user"},
+        {"password", "--password"},
+        {"token", "--token"},
+        {"creds", "--creds"},
+        {"nkey", "--nkey"},
+        {"tls_cert", "--tlscert"},
+        {"tls_key", "--tlskey"},
+        {"tls_ca", "--tlsca"},
+        {"tls_first", "--tls-first"},
+        {"prefix", "--prefix"},
+        {"name", "--name"},
+        {"timeout_ms", "--timeout"},
+        {"inbox_prefix", "--inbox-prefix"},
+    };
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (strcmp(flags[i].field, field) == 0) {
+            return flags[i].flag;
+        }
+    }
+    return NULL;
+}
+
+const char *nrt__common_explain(const char *detail, char *out, size_t size) {
+    char field[32];
+    size_t len = strcspn(detail, ":");
+    (void)snprintf(field, sizeof(field), "%.*s", (int)(len < sizeof(field) ? len : 0), detail);
+    const char *flag = nrt__common_flag(field);
+    (void)snprintf(out, size, "%s%s", flag ? flag : "", flag ? detail + len : detail);
+    return out;
 }
 
 uint64_t nrt__program_now_ms(void) {

@@ -17,11 +17,8 @@ enum {
 };
 
 typedef struct nrt__common {
-    const char *servers; /* as given: may hold secrets, is never printed */
-    const char *prefix;
-    const char *name;
-    uint32_t timeout_ms;
-    size_t max_head; /* limits on what is read; 0: the library's */
+    nrt_options options; /* those that have a flag; not set: not given */
+    size_t max_head;     /* limits on what is read; 0: the library's */
     unsigned max_fields;
     size_t max_target;
     int log_format; /* nrt__report_format */
@@ -29,7 +26,7 @@ typedef struct nrt__common {
     bool no_wait;
 } nrt__common;
 
-enum { NRT__COMMON_OPTS = 7, NRT__LIMIT_OPTS = 3 };
+enum { NRT__COMMON_OPTS = 18, NRT__LIMIT_OPTS = 3 };
 extern const nrt__opt nrt__common_opts[NRT__COMMON_OPTS];
 extern const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS];
 
@@ -41,14 +38,23 @@ extern const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS];
 #define NRT__LIMIT_GROUP(options_type)                                                             \
     { "Limits", nrt__limit_opts, NRT__LIMIT_OPTS, offsetof(options_type, common) }
 
-/* The defaults, from the environment where that says something. `name` is the connection's. */
+/* Nothing given. `name` is the connection's. */
 void nrt__common_init(nrt__common *common, const char *name);
+
+/* The flag that sets a field of nrt_options ("--tlsca" for "tls_ca"); NULL where there is none. */
+const char *nrt__common_flag(const char *field);
+
+/* The flag's name, where a message of the library's begins with a field's: "tls_ca: ...". Returns
+ * `out`. */
+const char *nrt__common_explain(const char *detail, char *out, size_t size);
 
 /* A connection in the foreground of a program. */
 typedef struct nrt__program nrt__program;
 struct nrt__program {
     nrt_conn *conn;
     const nrt__common *common;
+    const nrt_options *options; /* what the connection goes by: flags, environment, context */
+    size_t servers;             /* how many were given */
     nrt__report log;
 
     /* All optional, set after nrt__program_open. */

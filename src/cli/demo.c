@@ -184,7 +184,7 @@ static bool start_sidecar(nrt__demo *demo) {
                                 demo->plain_url,
                                 demo->keep ? "--verbose" : NULL,
                                 NULL};
-    const char *const environment[] = {demo->nats_variable, "NATS_PREFIX", NULL};
+    const char *const environment[] = {demo->nats_variable, NULL};
     char rest[256];
     char what[NRT__DEMO_URL + 64];
     nrt__child *child = nrt__children_start(&demo->children, name, argv, environment);
@@ -207,7 +207,7 @@ static bool start_gateway(nrt__demo *demo) {
                                 "--proxy",
                                 demo->keep ? "--verbose" : NULL,
                                 NULL};
-    const char *const environment[] = {demo->nats_variable, "NATS_PREFIX", NULL};
+    const char *const environment[] = {demo->nats_variable, NULL};
     nrt__child *child = nrt__children_start(&demo->children, name, argv, environment);
     if (!ready(demo, child, name, "listening on ", demo->gateway_url, sizeof(demo->gateway_url))) {
         return false;
@@ -216,6 +216,26 @@ static bool start_gateway(nrt__demo *demo) {
                    demo->gateway_url);
     tell_ready(demo, name, demo->gateway_url, "HTTP in, NATS out; a forward proxy too");
     return true;
+}
+
+/* The demo is the same for everybody: no variable and no context of the user's reaches its parts.
+ */
+static bool forget_settings(void) {
+    for (size_t i = 0; environ[i];) {
+        char name[64];
+        size_t len = strcspn(environ[i], "=");
+        if (strncmp(environ[i], "NATS_", 5) != 0 || len >= sizeof(name)) {
+            i++;
+            continue;
+        }
+        memcpy(name, environ[i], len);
+        name[len] = '\0';
+        if (unsetenv(name) != 0) {
+            return false;
+        }
+        i = 0;
+    }
+    return setenv("NATS_ENV", "true", 1) == 0;
 }
 
 /* ---- the command ------------------------------------------------------------------------------
@@ -243,6 +263,10 @@ static int demo_run(void *arg, const nrt__operands *operands) {
                       .error_style = nrt__term_style(stderr)};
     (void)operands;
     if (!find_programs(&demo)) {
+        return NRT__EXIT_FAILED;
+    }
+    if (!forget_settings()) {
+        (void)fprintf(stderr, "nrt demo: cannot change the environment: %s\n", strerror(errno));
         return NRT__EXIT_FAILED;
     }
     if (nrt__children_init(&demo.children) != 0) {

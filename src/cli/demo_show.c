@@ -6,7 +6,7 @@
 
 #include "cli/common.h"
 #include "cli/demo.h"
-#include "cli/duration.h"
+#include "core/duration.h"
 
 enum { STEP_TIMEOUT_MS = 30000, WORDS_MAX = 12 };
 

@@ -6,6 +6,7 @@
 
 #include "core/discovery_read.h"
 #include "core/str.h"
+#include "core/suggest.h"
 
 enum { CONNECT_WAIT_MS = 2000, TIMEOUT_MS = 2000, QUIET_MS = 400, KINDS_MAX = 3, SHORT_MAX = 24 };
 
@@ -28,7 +29,6 @@ const nrt__opt nrt__asking_opts[NRT__ASKING_OPTS] = {
 
 void nrt__asking_init(nrt__asking *asking, const char *name) {
     nrt__common_init(&asking->common, name);
-    asking->common.timeout_ms = 0; /* tells whether it was given */
     asking->quiet_ms = QUIET_MS;
 }
 
@@ -53,8 +53,9 @@ static int connect_first(nrt__program *program) {
 
 int nrt__asking_open(nrt__asking *asking, const char *called) {
     uint32_t least = asking->quiet_ms > TIMEOUT_MS / 2 ? 2 * asking->quiet_ms : TIMEOUT_MS;
-    asking->timeout_ms = asking->common.timeout_ms ? asking->common.timeout_ms : least;
-    asking->common.timeout_ms = asking->timeout_ms;
+    nrt_options *options = &asking->common.options;
+    asking->timeout_ms = options->timeout_ms ? options->timeout_ms : least;
+    options->timeout_ms = asking->timeout_ms;
     int code = nrt__program_open(&asking->program, &asking->common, called, false);
     return code != 0 ? code : connect_first(&asking->program);
 }
@@ -194,7 +195,7 @@ void nrt__asking_nobody(nrt__asking *asking, const nrt__wanted *wanted) {
         const nrt_instance *one = all->list[i];
         words[i] = wanted->host[0] && nrt__is_ours(one) ? one->host : one->name;
     }
-    const char *near = words ? nrt__args_suggest(wanted->typed, words, all->count) : NULL;
+    const char *near = words ? nrt__suggest(wanted->typed, words, all->count) : NULL;
     if (near) {
         nrt__report_event(log, NRT_LOG_ERROR, "not-found", NULL,
                           "no service \"%s\" answers; did you mean \"%s\"?", wanted->typed, near);
@@ -214,7 +215,7 @@ void nrt__asking_nobody(nrt__asking *asking, const nrt__wanted *wanted) {
 
 const char *nrt__instance_label(const nrt__asking *asking, const nrt_instance *instance, char *out,
                                 size_t size) {
-    const char *prefix = asking->common.prefix ? asking->common.prefix : "nrt";
+    const char *prefix = asking->program.options->prefix;
     if (!nrt__is_ours(instance)) {
         (void)snprintf(out, size, "%s (not nrt)", instance->name);
     } else if (strcmp(instance->prefix, prefix) != 0) {

@@ -7,7 +7,7 @@
 #include "bridge/front.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/duration.h"
+#include "core/duration.h"
 #include "core/str.h"
 
 typedef struct gateway_options {
@@ -135,7 +135,7 @@ static void on_first_connect(nrt__program *program) {
     front_options.proxy = options->proxy;
     front_options.trusted = state->trusted;
     front_options.trusted_count = options->trusted.count;
-    front_options.timeout_ms = options->common.timeout_ms;
+    front_options.timeout_ms = program->options->timeout_ms;
     if (options->max_body > 0) {
         front_options.max_body = options->max_body;
     }

@@ -11,7 +11,7 @@
 
 #include <nrt/client.h>
 
-#include "cli/duration.h"
+#include "core/duration.h"
 #include "core/str.h"
 #include "core/url.h"
 
@@ -103,8 +103,8 @@ static int prepare(getting *get, const char *typed_url) {
  * ------------------------------------------------------------------------------ */
 
 static void explain(getting *get, const nrt_request *request, int error) {
-    const nrt__common *common = &get->options->common;
-    const char *prefix = common->prefix ? common->prefix : "nrt";
+    const nrt_options *common = get->program.options;
+    const char *prefix = common->prefix;
     nrt_str host = nrt_request_host(request);
     const char *detail = nrt_conn_error(get->program.conn);
     char text[256];
@@ -136,14 +136,15 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_TLS:
     case NRT_ERR_SERVER:
         (void)snprintf(why, size, "no connection to NATS: %s", detail);
-        (void)snprintf(get->hint, sizeof(get->hint), "%s",
-                       get->program.failure == NRT_ERR_AUTH
-                           ? "Give the right user and password in --server or NATS_URL: "
-                             "nats://USER:PASSWORD@HOST"
-                       : get->program.failure == NRT_ERR_TLS
-                           ? ""
-                           : "Name your server with --server or NATS_URL, or start one: "
-                             "nats-server");
+        (void)snprintf(
+            get->hint, sizeof(get->hint), "%s",
+            get->program.failure == NRT_ERR_AUTH
+                ? "\"nrt context show\" tells which credentials are used, and where they come "
+                  "from."
+            : get->program.failure == NRT_ERR_TLS
+                ? ""
+                : "Name your server with --server, NATS_URL or a context, or start "
+                  "one: nats-server");
         break;
     case NRT_ERR_PERMISSION:
         (void)snprintf(why, size, "%.*s%s%s", NRT__ARG(subject), colon, detail);
@@ -194,7 +195,7 @@ static void complain(const getting *get) {
 static int connect_first(getting *get) {
     enum { CONNECT_WAIT_MS = 2000 };
     nrt__program *program = &get->program;
-    uint32_t timeout = program->common->timeout_ms;
+    uint32_t timeout = program->options->timeout_ms;
     uint64_t deadline =
         nrt__program_now_ms() + (timeout < CONNECT_WAIT_MS ? timeout : CONNECT_WAIT_MS);
     while (!program->was_connected) {
@@ -390,6 +391,13 @@ static int transfer(getting *get) {
 
 /* Everything between the options and what --write-out tells. */
 static int run(getting *get, const char *typed_url) {
+    const nrt_options *nats = &get->options->common.options;
+    if (nats->user && !nats->password && strchr(nats->user, ':')) {
+        (void)snprintf(get->why, sizeof(get->why),
+                       "--user is the NATS user, and goes with --password; -u USER:PASSWORD sends "
+                       "Authorization: Basic to the service");
+        return NRT__EXIT_USAGE;
+    }
     int code = prepare(get, typed_url);
     if (code != 0) {
         return code;

@@ -5,6 +5,7 @@
 
 #include "cli/get.h"
 #include "core/str.h"
+#include "core/suggest.h"
 #include "core/url.h"
 
 typedef struct variable {
@@ -150,7 +151,7 @@ static void unknown_variable(nrt_str name) {
     for (size_t i = 0; i < VARIABLES; i++) {
         names[i] = variables[i].name;
     }
-    const char *near = nrt__args_suggest(typed, names, VARIABLES);
+    const char *near = nrt__suggest(typed, names, VARIABLES);
     (void)fprintf(stderr, "nrt get: --write-out: unknown variable %%{%s}%s%s%s\n", typed,
                   near ? "; did you mean %{" : "", near ? near : "", near ? "}?" : "");
 }

@@ -10,10 +10,11 @@
 
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "core/suggest.h"
 
 static const nrt__command *const commands[] = {
     &nrt__get_command,  &nrt__serve_command, &nrt__gateway_command, &nrt__ls_command,
-    &nrt__info_command, &nrt__stats_command, &nrt__demo_command,
+    &nrt__info_command, &nrt__stats_command, &nrt__context_command, &nrt__demo_command,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -34,7 +35,7 @@ static int unknown_command(const char *name) {
     for (size_t i = 0; i < COMMANDS; i++) {
         names[i + 2] = commands[i]->name;
     }
-    const char *near = nrt__args_suggest(name, names, COMMANDS + 2);
+    const char *near = nrt__suggest(name, names, COMMANDS + 2);
     if (near) {
         (void)fprintf(stderr, "%s: unknown command \"%s\"; did you mean \"%s %s\"?\n", program,
                       name, program, near);

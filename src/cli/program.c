@@ -1,64 +1,25 @@
 /* A connection in the foreground of a program: what it says about it, and how signals end it. */
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/common.h"
-#include "cli/duration.h"
+#include "core/duration.h"
 #include "lib/conn_private.h"
 
 /* Failed attempts are mentioned at first, and then no more often than this. */
 enum { TELL_EVERY_MS = 5000 };
 
-static size_t count_servers(const char *servers) {
-    size_t count = 1;
-    for (const char *at = servers ? servers : ""; *at; at++) {
-        count += *at == ',';
-    }
-    return count;
-}
-
 /* Wrong credentials and certificates do not become right by trying again. */
 static bool is_refused(const nrt__program *program) {
-    return !program->was_connected && program->refusals >= count_servers(program->common->servers);
+    return !program->was_connected && program->refusals >= program->servers;
 }
 
 bool nrt__program_gave_up(const nrt__program *program) {
     return is_refused(program) || (program->common->no_wait && !program->was_connected &&
-                                   program->attempts >= count_servers(program->common->servers));
-}
-
-/* The servers for messages: without user, password or token. Returns `out`. */
-static const char *public_servers(const nrt__program *program, char *out, size_t size) {
-    const char *servers = program->common->servers;
-    if (!servers) {
-        servers = "nats://127.0.0.1:4222";
-    }
-    size_t len = 0;
-    out[0] = '\0';
-    while (*servers && len + 1 < size) {
-        size_t end = strcspn(servers, ",");
-        const char *host = servers;
-        const char *scheme_end = strstr(servers, "://");
-        size_t scheme = 0;
-        if (scheme_end && scheme_end < servers + end) {
-            scheme = (size_t)(scheme_end - servers) + 3;
-            host = servers + scheme;
-        }
-        for (const char *at = host; at < servers + end; at++) {
-            if (*at == '@') {
-                host = at + 1;
-            }
-        }
-        int written = snprintf(out + len, size - len, "%s%.*s%.*s", len > 0 ? ", " : "",
-                               (int)scheme, servers, (int)(servers + end - host), host);
-        len += written > 0 ? (size_t)written : 0;
-        servers += end + (servers[end] == ',');
-    }
-    return out;
+                                   program->attempts >= program->servers);
 }
 
 static void tell_connected(nrt__program *program) {
@@ -188,16 +149,10 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
                           "cannot watch for signals: %s", strerror(errno));
         return NRT__EXIT_FAILED;
     }
-    nrt_options options;
-    nrt_options_init(&options);
-    if (common->servers) {
-        options.servers = common->servers;
-    }
-    if (common->prefix) {
-        options.prefix = common->prefix;
-    }
-    options.name = common->name;
-    options.timeout_ms = common->timeout_ms;
+    char detail[1024] = "";
+    nrt_options options = common->options;
+    options.detail = detail;
+    options.detail_size = sizeof(detail);
     options.max_head = common->max_head ? common->max_head : options.max_head;
     options.max_fields = common->max_fields ? common->max_fields : options.max_fields;
     options.max_target = common->max_target ? common->max_target : options.max_target;
@@ -211,28 +166,19 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
     int error = 0;
     program->conn = nrt_conn_open(&options, &error);
     if (program->conn) {
+        program->options = nrt__conn_options(program->conn);
+        program->servers = program->conn->servers.count;
         return 0;
     }
-    bool usage = true;
-    char servers[256];
-    public_servers(program, servers, sizeof(servers));
-    switch (error) {
-    case NRT_ERR_URL:
-        nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL,
-                          "%s: \"%s\" is not a NATS server; write nats://HOST:PORT",
-                          common->servers == getenv("NATS_URL") ? "NATS_URL" : "--server", servers);
-        break;
-    case NRT_ERR_HOST:
-        nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL,
-                          "%s: \"%s\" cannot begin a subject; write letters, digits, - and _",
-                          common->prefix == getenv("NATS_PREFIX") ? "NATS_PREFIX" : "--prefix",
-                          common->prefix ? common->prefix : "");
-        break;
-    default:
-        usage = false;
+    char text[1100];
+    bool usage = error == NRT_ERR_CONFIG || error == NRT_ERR_URL || error == NRT_ERR_HOST;
+    if (usage) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "usage", NULL, "%s",
+                          nrt__common_explain(detail, text, sizeof(text)));
+    } else {
         nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
-                          "cannot make a connection to NATS: %s", nrt_error_text(error));
-        break;
+                          "cannot make a connection to NATS: %s",
+                          *detail ? detail : nrt_error_text(error));
     }
     nrt__program_close(program);
     return usage ? NRT__EXIT_USAGE : NRT__EXIT_FAILED;

@@ -142,7 +142,7 @@ static int serve_one(served *one, const serve_options *options) {
     int error = 0;
     nrt__origin_options origin_options;
     nrt__origin_options_init(&origin_options);
-    origin_options.timeout_ms = options->common.timeout_ms;
+    origin_options.timeout_ms = one->program->options->timeout_ms;
     one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
                                    sizeof(detail));
     if (!one->origin) {

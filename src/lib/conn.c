@@ -1,6 +1,5 @@
 /* The connection: opened, driven, drained, destroyed. */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -70,93 +69,6 @@ void nrt__conn_event(nrt_conn *conn, nrt_conn_event event, int error, const char
     }
 }
 
-/* ---- options ---- */
-
-void nrt_options_init_sized(nrt_options *options, size_t size) {
-    nrt_options defaults = {
-        .size = size,
-        .timeout_ms = 30000,
-        .connect_timeout_ms = 2000,
-        .connect_wait_ms = 2000,
-        .reconnect_min_ms = 20,
-        .reconnect_max_ms = 2000,
-        .ping_interval_ms = 10000,
-        .retries = 2,
-        .retry_on = NRT_RETRY_REFUSED | NRT_RETRY_IDEMPOTENT,
-        .max_output = 16u << 20,
-        .max_message = 8u << 20,
-        .max_exchanges = 65536,
-        .max_head = 64u << 10,
-        .max_fields = 100,
-        .max_target = 8u << 10,
-        .log_level = NRT_LOG_INFO,
-    };
-    memset(options, 0, size);
-    memcpy(options, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
-}
-
-/* One block for all strings that options point to. */
-static int copy_options(nrt_conn *conn, const nrt_options *given) {
-    nrt_options *options = &conn->options;
-    nrt_options_init(options);
-    if (given) {
-        size_t size = given->size < sizeof(*options) ? given->size : sizeof(*options);
-        if (given->size < offsetof(nrt_options, prefix)) {
-            return NRT_ERR_USAGE; /* nrt_options_init was forgotten */
-        }
-        memcpy(options, given, size);
-        options->size = sizeof(*options);
-    }
-    struct {
-        const char **text;
-        const char *otherwise;
-    } texts[] = {
-        {&options->servers, "nats://127.0.0.1:4222"},
-        {&options->name, "nrt"},
-        {&options->prefix, "nrt"},
-        {&options->context, NULL},
-        {&options->user, NULL},
-        {&options->password, NULL},
-        {&options->token, NULL},
-        {&options->creds, NULL},
-        {&options->nkey, NULL},
-        {&options->jwt, NULL},
-        {&options->seed, NULL},
-        {&options->tls_ca, NULL},
-        {&options->tls_cert, NULL},
-        {&options->tls_key, NULL},
-        {&options->inbox_prefix, "_INBOX"},
-    };
-    const size_t count = sizeof(texts) / sizeof(texts[0]);
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!*texts[i].text) {
-            *texts[i].text = texts[i].otherwise;
-        }
-        total += *texts[i].text ? strlen(*texts[i].text) + 1 : 0;
-    }
-    conn->strings_size = total;
-    char *at = conn->strings = malloc(total);
-    if (!at) {
-        return NRT_ERR_MEMORY;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (*texts[i].text) {
-            size_t len = strlen(*texts[i].text) + 1;
-            memcpy(at, *texts[i].text, len);
-            *texts[i].text = at;
-            at += len;
-        }
-    }
-    bool times = options->timeout_ms > 0 && options->connect_timeout_ms > 0 &&
-                 options->reconnect_min_ms > 0 && options->ping_interval_ms > 0 &&
-                 options->reconnect_max_ms >= options->reconnect_min_ms;
-    bool sizes = options->max_output > 0 && options->max_message > 0 &&
-                 options->max_exchanges > 0 && options->max_head > 0 && options->max_fields > 0 &&
-                 options->max_target > 0;
-    return times && sizes ? 0 : NRT_ERR_USAGE;
-}
-
 /* ---- open and destroy ---- */
 
 static void on_box(void *arg, unsigned events) {
@@ -204,6 +116,15 @@ static void on_idle(void *arg) {
     }
 }
 
+/* "where: why" for what the configuration got wrong: never a value that may be secret. */
+static int fail_setting(nrt_conn *conn, nrt__setting setting, int error, const char *why) {
+    nrt__from from = conn->config.from[setting];
+    char where[NRT__WHERE_SIZE];
+    nrt__config_where(&conn->config, setting, from, where, sizeof(where));
+    snprintf(conn->error, sizeof(conn->error), "%s: %s", where, why);
+    return error;
+}
+
 static int open_parts(nrt_conn *conn) {
     nrt_options *options = &conn->options;
     nrt__h1_limits limits = NRT__H1_LIMITS_DEFAULT;
@@ -215,21 +136,19 @@ static int open_parts(nrt_conn *conn) {
     conn->loop.env.log_arg = options->log_arg;
     conn->loop.env.log_level = options->log_level;
     int error = nrt__prefix_check(prefix);
+    nrt__setting setting = NRT__SET_PREFIX;
     if (error == 0) {
         error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
+        setting = NRT__SET_INBOX_PREFIX;
     }
     if (error < 0) {
-        return error;
+        return fail_setting(conn, setting, error,
+                            "cannot begin a subject; write letters, digits, - and _");
     }
     char detail[256];
-    const char *wrong = nrt__login_check(options);
-    if (wrong) {
-        nrt__log(&conn->loop.env, NRT_LOG_ERROR, "%s", wrong);
-        return NRT_ERR_USAGE;
-    }
     error = nrt__servers_read(&conn->servers, options->servers, detail, sizeof(detail));
     if (error < 0) {
-        return error;
+        return fail_setting(conn, NRT__SET_SERVERS, error, detail);
     }
     error = nrt__loop_init(&conn->loop, options->loop, on_idle, conn);
     if (error < 0) {
@@ -302,11 +221,16 @@ static void free_parts(nrt_conn *conn) {
     nrt__link_destroy(conn->link);
     nrt__loop_finish(&conn->loop);
     nrt__servers_free(&conn->servers);
-    if (conn->strings) {
-        OPENSSL_cleanse(conn->strings, conn->strings_size); /* passwords and keys */
-        free(conn->strings);
-    }
+    nrt__config_finish(&conn->config);
     free(conn);
+}
+
+static void tell_failure(const nrt_options *options, int error, const char *detail) {
+    size_t needed = offsetof(nrt_options, detail_size) + sizeof(options->detail_size);
+    if (options && options->size >= needed && options->detail && options->detail_size > 0) {
+        snprintf(options->detail, options->detail_size, "%s",
+                 *detail ? detail : nrt_error_text(error));
+    }
 }
 
 nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
@@ -315,8 +239,9 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     if (conn) {
         conn->fork_generation = fork_generation;
         conn->owner = pthread_self();
-        code = copy_options(conn, options);
+        code = nrt__config_resolve(&conn->config, options, conn->error, sizeof(conn->error));
         if (code == 0) {
+            conn->options = conn->config.options;
             code = open_parts(conn);
         }
         if (code == 0) {
@@ -324,10 +249,14 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
             nrt__link_start(conn->link);
             nrt__loop_leave(&conn->loop);
         } else {
+            tell_failure(options, code, conn->error);
             conn->destroying = true;
             free_parts(conn);
             conn = NULL;
         }
+    }
+    if (!conn && code == NRT_ERR_MEMORY) {
+        tell_failure(options, code, "");
     }
     if (error) {
         *error = code;

@@ -10,6 +10,7 @@
 #include "core/gather.h"
 #include "core/services.h"
 #include "core/session.h"
+#include "lib/config.h"
 #include "lib/loop.h"
 #include "lib/postbox.h"
 #include "lib/resolver.h"
@@ -18,9 +19,8 @@
 typedef struct nrt__link nrt__link;
 
 struct nrt_conn {
-    nrt_options options;
-    char *strings; /* what options point to */
-    size_t strings_size;
+    nrt__config config;  /* where the options come from, and their strings */
+    nrt_options options; /* its result */
     nrt__loop loop;
     nrt__servers servers;
     nrt__link *link; /* the one that requests go out on */
@@ -49,7 +49,7 @@ struct nrt_conn {
     nrt__timer drain_timer;  /* asks whether the server still lives */
     uint64_t drain_received; /* bytes from it when it was last asked */
     int last_error;          /* of the last attempt to connect */
-    char error[512];
+    char error[1024];
     char url[300]; /* for nrt_conn_info_get */
 };
 
@@ -63,6 +63,11 @@ void nrt__conn_event(nrt_conn *conn, nrt_conn_event event, int error, const char
 
 static inline nrt__loop *nrt__conn_loop(nrt_conn *conn) {
     return &conn->loop;
+}
+
+/* What the connection goes by, complete. */
+static inline const nrt_options *nrt__conn_options(const nrt_conn *conn) {
+    return &conn->options;
 }
 
 /* The session that requests go out on. */

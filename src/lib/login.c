@@ -10,28 +10,6 @@
 #include "core/str.h"
 #include "lib/creds.h"
 
-/* NATS carries it in JSON. */
-static bool is_utf8(const char *text) {
-    return !text || nrt__is_utf8(nrt_str_from(text));
-}
-
-const char *nrt__login_check(const nrt_options *options) {
-    if (!is_utf8(options->name) || !is_utf8(options->user) || !is_utf8(options->password) ||
-        !is_utf8(options->token)) {
-        return "name, user, password and token must be valid UTF-8";
-    }
-    if ((options->creds != NULL) + (options->nkey != NULL) + (options->jwt || options->seed) > 1) {
-        return "creds, nkey and jwt/seed are three ways to say the same: give one of them";
-    }
-    if (options->password && !options->user) {
-        return "a password is given, but no user";
-    }
-    if (options->tls_key && !options->tls_cert) {
-        return "tls_key is given, but not the certificate that it belongs to (tls_cert)";
-    }
-    return NULL;
-}
-
 static bool sign(void *arg, nrt_str nonce, char sig[NRT__NATS_SIG_SIZE]) {
     return nrt__nkey_sign(arg, nonce, sig);
 }

@@ -20,9 +20,6 @@ typedef struct nrt__login {
     int64_t expires;  /* of the JWT, in seconds since 1970; 0: unknown */
 } nrt__login;
 
-/* Options that contradict each other: what is wrong, or NULL. */
-const char *nrt__login_check(const nrt_options *options);
-
 /* Reads the files. A URL's user or token stands in for user, password, token and nkey of the
  * options, as in the Go client; a JWT goes along with it. NRT_ERR_AUTH with the reason,
  * NRT_ERR_MEMORY. Everything given must live until nrt__login_finish. */

@@ -1,6 +1,7 @@
 """Credentials against real servers: those that are right let us in; those that are not are told in
 one line at once, and never shown."""
 
+import os
 import re
 import time
 
@@ -35,6 +36,14 @@ def fails(world, server, *options):
     return child.wait_line("^failed (.*)", "stdout").group(1)
 
 
+def is_not_opened(world, server, *options):
+    """Why a connection is not even tried."""
+    child = login(world, server, *options)
+    assert child.wait() == 0
+    assert child.lines()[-1].startswith("open config "), child.lines()
+    return child.lines()[-1].removeprefix("open config ")
+
+
 @pytest.fixture
 def password_server(world):
     return world.nats(config=f'authorization {{ user: bob, password: "{PASSWORD}" }}')
@@ -61,11 +70,12 @@ def test_user_and_password_are_options_too(world, password_server):
     assert fails(world, password_server).endswith("Authorization Violation (we sent no credentials)")
 
 
-def test_what_stands_in_the_url_wins(world, password_server):
+def test_credentials_in_the_url_and_beside_it_are_one_too_many(world, password_server):
     right = password_server.url.replace("//", "//bob:pa55%3Aw%40rd%2C%20really@")
-    connects(world, right, "user=bob", "password=wrong-one")
-    wrong = password_server.url.replace("//", "//bob:wrong-one@")
-    assert fails(world, wrong, "user=bob", f"password={PASSWORD}").startswith("auth ")
+    connects(world, right)
+    told = is_not_opened(world, right, "user=bob", "password=wrong-one")
+    assert told.startswith("credentials in servers and user are both set")
+    assert "really" not in told and "wrong-one" not in told
 
 
 def test_a_token(world):
@@ -162,19 +172,34 @@ def test_a_broken_creds_file_is_told_with_its_name(world, nats, name):
 def test_files_that_are_not_there_and_seeds_of_others(world, nats):
     missing = world.path("missing")
     for option in ("creds", "nkey"):
-        assert fails(world, nats, f"{option}={missing}").endswith(f"{missing}: No such file or directory")
-        assert fails(world, nats, f"{option}={world.folder}").endswith("not a regular file")
+        told = is_not_opened(world, nats, f"{option}={missing}")
+        assert told == f"{option}: {missing}: No such file or directory"
+        told = is_not_opened(world, nats, f"{option}={world.folder}")
+        assert told == f"{option}: {world.folder}: Is a directory"
     account = NKey("account")
     told = fails(world, nats, f"nkey={world.file('seed', account.seed)}")
     assert told.endswith("this is an account's nkey seed; a user's is needed, which begins with SU")
 
 
+def test_a_file_that_is_gone_later_is_told_at_each_attempt(world, operator, jwt_server):
+    path = user_file(world, operator)
+    child = login(world, jwt_server, f"creds={path}")
+    child.wait_line("^connected", "stdout")
+    os.unlink(path)
+    jwt_server.restart()
+    child.wait_line(f"^failed auth .*{path}: No such file or directory$", "stdout")
+
+
 def test_options_that_contradict_each_other_are_refused(world, nats):
-    for options in (["creds=a", "nkey=b"], ["creds=a", "jwt=b"], ["nkey=a", "seed=b"], ["password=x"],
-                    ["tls_key=k"], ["user=\udcff"]):
-        child = login(world, nats, *options)
-        assert child.wait() == 0
-        assert child.lines()[-1] == "open usage" and child.lines()[0].startswith("log "), child.lines()
+    a, b = world.file("a", "x"), world.file("b", "x")
+    for options, named in (
+        ([f"creds={a}", f"nkey={b}"], "creds and nkey"), ([f"creds={a}", "jwt=b"], "creds and jwt"),
+        ([f"nkey={a}", "seed=b"], "nkey and seed"), (["user=u", "token=t"], "user and token"),
+    ):
+        assert is_not_opened(world, nats, *options).startswith(f"{named} are both set")
+    assert is_not_opened(world, nats, "password=x") == "password: is set without a user"
+    assert is_not_opened(world, nats, f"tls_key={a}").startswith("tls_key: is set without tls_cert")
+    assert is_not_opened(world, nats, "user=\udcff") == "user: is not valid UTF-8"
 
 
 # ---- programs ------------------------------------------------------------------------------------

@@ -300,18 +300,6 @@ static void the_help_names_every_option_that_is_parsed(void **state) {
     free(text);
 }
 
-static void suggestions_are_near_or_none(void **state) {
-    static const char *const words[] = {"get", "serve", "gateway", "demo"};
-    (void)state;
-    assert_string_equal(nrt__args_suggest("gte", words, 4), "get");
-    assert_string_equal(nrt__args_suggest("server", words, 4), "serve");
-    assert_string_equal(nrt__args_suggest("gatway", words, 4), "gateway");
-    assert_string_equal(nrt__args_suggest("gate", words, 4), "gateway");
-    assert_null(nrt__args_suggest("curl", words, 4));
-    assert_null(nrt__args_suggest("x", words, 4));
-    assert_null(nrt__args_suggest("", words, 4));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -325,7 +313,6 @@ int main(void) {
         TEST(operands_are_counted),
         TEST(help_wins_over_what_is_missing),
         cmocka_unit_test(the_help_names_every_option_that_is_parsed),
-        cmocka_unit_test(suggestions_are_near_or_none),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "config_fixture.h"
 #include "core/h1_whole.h"
 #include "engine.h"
 
@@ -425,10 +426,53 @@ static void a_subscription_is_left_without_memory_too(void **state) {
     assert_true(left);
 }
 
-static int setup(void **state) {
+/* Everything a configuration is made of: a context, a variable, an option, servers without the
+ * credentials that others outrank. */
+static int resolve_round(void) {
+    nrt__config config;
+    nrt_options options;
+    nrt_options_init(&options);
+    options.environment = true;
+    options.context = "full";
+    options.inbox_prefix = "_INBOX.x";
+    int error = nrt__config_resolve(&config, &options, config_why, sizeof(config_why));
+    if (error == 0) {
+        assert_string_equal(config.options.servers, "nats://h");
+        assert_string_equal(config.options.token, "t");
+        assert_string_equal(config.options.tls_ca, "./a");
+    }
+    nrt__config_finish(&config);
+    return error;
+}
+
+static void a_configuration_is_resolved_or_out_of_memory(void **state) {
     (void)state;
+    config_clear();
+    config_write_context("full", "{\"url\": \"nats://u:p@h\", \"ca\": \"./a\"}");
+    setenv("NATS_TOKEN", "t", 1);
+    for (long n = 1;; n++) {
+        long before = alloc.live;
+        alloc.count = 0;
+        alloc.failed = false;
+        alloc.at = n;
+        int error = resolve_round();
+        alloc.at = 0;
+        if (error == NRT_ERR_CONFIG) { /* jansson calls some of its failures bad syntax */
+            assert_non_null(strstr(config_why, "not valid JSON"));
+            error = NRT_ERR_MEMORY;
+        }
+        assert_int_equal(error, alloc.failed ? NRT_ERR_MEMORY : 0);
+        assert_int_equal(alloc.live, before);
+        if (!alloc.failed) {
+            assert_true(n > 8);
+            break;
+        }
+    }
+}
+
+static int setup(void **state) {
     json_set_alloc_funcs(__wrap_malloc, __wrap_free);
-    return 0;
+    return config_set_up(state);
 }
 
 int main(void) {
@@ -439,6 +483,7 @@ int main(void) {
         cmocka_unit_test(services_are_found_or_it_is_told),
         cmocka_unit_test(a_waiting_request_is_sent_or_told),
         cmocka_unit_test(a_subscription_is_left_without_memory_too),
+        cmocka_unit_test(a_configuration_is_resolved_or_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup, config_tear_down);
 }

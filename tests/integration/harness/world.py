@@ -99,8 +99,10 @@ class World:
 
     # ---- programs of ours --------------------------------------------------------------------
 
-    def start(self, argv, name=None, **options):
-        child = Nrt(argv, name or os.path.basename(str(argv[0])), **options)
+    def start(self, argv, name=None, env=None, **options):
+        # No context of whoever runs the tests; a test makes its own below this folder.
+        env = {"XDG_CONFIG_HOME": self.path("config"), **(env or {})}
+        child = Nrt(argv, name or os.path.basename(str(argv[0])), env=env, **options)
         self._children.append(child)
         return child
 

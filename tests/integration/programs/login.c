@@ -145,10 +145,13 @@ int main(int argc, char **argv) {
     options.on_event = on_event;
     options.log = on_log;
     options.log_level = NRT_LOG_DEBUG;
+    char detail[512] = "";
+    options.detail = detail;
+    options.detail_size = sizeof(detail);
     int error = 0;
     nrt_conn *conn = nrt_conn_open(&options, &error);
     if (!conn) {
-        say("open", "", nrt_error_code(error));
+        say("open", nrt_error_code(error), detail);
         return 0;
     }
     while (!over && !stop) {

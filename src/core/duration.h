@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads a number with a unit (ms, s, m, h), such as "1.5s", as milliseconds. A bare number is
- * refused: whether it means seconds or milliseconds is a guess that hurts when it is wrong. Returns
- * 0, or -1 with the reason in `why` (of `why_size` bytes). */
+/* Reads numbers with units (ms, s, m, h), such as "1.5s" or "1m30s", as milliseconds. A bare
+ * number is refused: whether it means seconds or milliseconds is a guess that hurts when it is
+ * wrong. Returns 0, or -1 with the reason in `why` (of `why_size` bytes). */
 int nrt__duration_parse(const char *text, uint32_t *ms, char *why, size_t why_size);
 
 /* Reads a number of bytes with an optional k, M or G (of 1024): "8M", "8MiB", "8MB". Returns 0, or

@@ -1,6 +1,6 @@
 /* Quantities as people type and read them. What an option may be set to is the option table's
  * business (args.c). */
-#include "cli/duration.h"
+#include "core/duration.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -88,32 +88,49 @@ static bool scale(uint64_t millionths, uint64_t factor, uint64_t *result) {
     return !__builtin_add_overflow(whole, rest, result);
 }
 
-int nrt__duration_parse(const char *text, uint32_t *ms, char *why, size_t why_size) {
-    uint64_t millionths = 0;
-    const char *rest = read_number(text, &millionths);
-    if (!rest) {
-        (void)snprintf(why, why_size, "is not a duration: write 500ms, 30s, 2m or 1h");
-        return -1;
-    }
-    if (*rest == '\0') {
-        (void)snprintf(why, why_size, "has no unit: write %ss for seconds or %sms for milliseconds",
-                       text, text);
-        return -1;
-    }
+/* The unit that `text` begins with, up to the next digit; NULL where it is not one. */
+static const unit *find_duration_unit(const char *text, size_t len) {
     for (size_t i = 0; i < sizeof(duration_units) / sizeof(duration_units[0]); i++) {
-        if (strcmp(rest, duration_units[i].name) != 0) {
-            continue;
+        if (strncmp(text, duration_units[i].name, len) == 0 && !duration_units[i].name[len]) {
+            return &duration_units[i];
         }
+    }
+    return NULL;
+}
+
+int nrt__duration_parse(const char *text, uint32_t *ms, char *why, size_t why_size) {
+    uint64_t total = 0;
+    const char *at = text;
+    do {
+        uint64_t millionths = 0;
         uint64_t value = 0;
-        if (!scale(millionths, duration_units[i].factor, &value) || value > UINT32_MAX) {
+        const char *rest = read_number(at, &millionths);
+        if (!rest) {
+            (void)snprintf(why, why_size, "is not a duration: write 500ms, 30s, 2m or 1h");
+            return -1;
+        }
+        if (*rest == '\0') {
+            (void)snprintf(why, why_size,
+                           "has no unit: write %ss for seconds or %sms for milliseconds", text,
+                           text);
+            return -1;
+        }
+        size_t len = strcspn(rest, "0123456789");
+        const unit *of = find_duration_unit(rest, len);
+        if (!of) {
+            (void)snprintf(why, why_size, "has an unknown unit \"%.*s\": use ms, s, m or h",
+                           (int)len, rest);
+            return -1;
+        }
+        if (!scale(millionths, of->factor, &value) || value > UINT32_MAX ||
+            (total += value) > UINT32_MAX) {
             (void)snprintf(why, why_size, "is too long: 1000h is possible, 2000h is not");
             return -1;
         }
-        *ms = (uint32_t)value;
-        return 0;
-    }
-    (void)snprintf(why, why_size, "has an unknown unit \"%s\": use ms, s, m or h", rest);
-    return -1;
+        at = rest + len;
+    } while (*at);
+    *ms = (uint32_t)total;
+    return 0;
 }
 
 int nrt__size_parse(const char *text, size_t *bytes, char *why, size_t why_size) {

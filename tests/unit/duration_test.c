@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "cli/duration.h"
+#include "core/duration.h"
 
 static char why[128];
 
@@ -25,6 +25,8 @@ static void a_duration_is_a_number_with_a_unit(void **state) {
         {"0.25s", 250},
         {"0s", 0},
         {"0.5ms", 0},
+        {"1m30s", 90000},
+        {"1h0m0.5s", 3600500},
         {"1000h", 3600000000},
         {"4294967295ms", 4294967295},
     };
@@ -49,7 +51,8 @@ static void what_is_no_duration_is_refused(void **state) {
         "",           "s",     "-1s",          "+1s",    " 1s",
         "1 s",        "1sec",  "1S",           "1.s",    ".5s",
         "1e3s",       "1s1",   "4294967296ms", "2000h",  "999999999999999999s",
-        "1.1234567s", "0x10s", "nans",         "1.5.5s",
+        "1.1234567s", "0x10s", "nans",         "1.5.5s", "1m30",
+        "1m-1s",      "1m 1s", "1193h3h",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
