@@ -54,17 +54,6 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
 
 /* ---- the end of an exchange ---- */
 
-/* RFC 9110 section 9.2.2 */
-static bool is_idempotent(nrt_str method) {
-    static const char *const names[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (nrt__str_equal(method, nrt_str_from(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The connection ended before a byte of the response came. On one that was kept the origin may have
  * closed it while the request was under way: then an idempotent request may be sent once more, on
  * another (RFC 9112 section 9.3.1). */
@@ -72,7 +61,7 @@ static void broke_off(nrt__origin_conn *conn, const char *what) {
     nrt__origin *origin = conn->origin;
     nrt_exchange *exchange = conn->exchange;
     bool again = exchange && conn->used_before && conn->state == NRT__ORIGIN_SENDING &&
-                 is_idempotent(nrt_request_method(nrt_exchange_request(exchange)));
+                 nrt__method_is_idempotent(nrt_request_method(nrt_exchange_request(exchange)));
     bool begun = conn->state == NRT__ORIGIN_RECEIVING;
     conn->exchange = NULL;
     nrt__origin_conn_close(conn);
