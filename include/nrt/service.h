@@ -21,7 +21,8 @@ typedef struct nrt_exchange nrt_exchange;
 typedef void (*nrt_handler_fn)(nrt_exchange *exchange, void *arg);
 
 /* The service is ready (error 0: the server has confirmed the subscription; again after each
- * reconnect), or cannot be (NRT_ERR_PERMISSION). `detail` is valid during the call. */
+ * reconnect and nrt_service_resume), or cannot be (NRT_ERR_PERMISSION). `detail` is valid during
+ * the call. */
 typedef void (*nrt_service_ready_fn)(nrt_service *service, int error, const char *detail,
                                      void *arg);
 
@@ -32,6 +33,7 @@ typedef struct nrt_service_options {
                                Retry-After; 1,024 */
     nrt_service_ready_fn on_ready;
     void *on_ready_arg;
+    bool paused; /* begins outside the queue group, until nrt_service_resume */
 
     /* What discovery tells of the service (nrt/discovery.h): who may publish to $SRV sees it.
      * Strings are copied by nrt_serve and are UTF-8 without control characters. */
@@ -60,6 +62,18 @@ NRT_API int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, 
  * `fn(conn, arg)` is called (may be NULL) and the service is gone. The connection and its other
  * services go on. */
 NRT_API int nrt_service_stop(nrt_service *service, nrt_task_fn fn, void *arg);
+
+/* Leaves the queue group for a while, because what the service stands on is out of order, say: NATS
+ * gives new requests to other instances, or tells clients at once that there are none. What had
+ * been sent to this one is still handled and answered; the service stays, over reconnects too.
+ * No effect on one that is paused. On the connection's thread. NRT_ERR_USAGE (NULL), NRT_ERR_STATE
+ * (being stopped), NRT_ERR_MEMORY (it is still in the group), NRT_ERR_THREAD, NRT_ERR_FORK. */
+NRT_API int nrt_service_pause(nrt_service *service);
+
+/* Comes back into the queue group; on_ready tells when the server has confirmed it. Without a
+ * connection that is once there is one. No effect on a service that is not paused. On the
+ * connection's thread. Errors as nrt_service_pause; after NRT_ERR_MEMORY it is still paused. */
+NRT_API int nrt_service_resume(nrt_service *service);
 
 NRT_API nrt_str nrt_service_host(const nrt_service *service);    /* lives as long as the service */
 NRT_API nrt_str nrt_service_subject(const nrt_service *service); /* likewise */

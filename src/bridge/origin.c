@@ -9,8 +9,6 @@
 #include "core/str.h"
 #include "core/url.h"
 
-enum { RESOLVED_FOR_MS = 5000 };
-
 void nrt__origin_options_init(nrt__origin_options *options) {
     *options = (nrt__origin_options){
         .max_connections = 512,
@@ -73,8 +71,8 @@ void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
     uint64_t count;
     /* Where the origin is concerns its operator, not its clients. */
     if (nrt__log_due(&loop->env, &origin->failed, &count)) {
-        nrt__log(&loop->env, NRT_LOG_WARN, "cannot connect to the origin %s: %s", origin->target,
-                 reason);
+        nrt__log(&loop->env, NRT_LOG_WARN, "cannot connect to the origin %s: %s",
+                 origin->target.text, reason);
     }
     snprintf(detail, sizeof(detail), "cannot connect to the origin: %s", reason);
     /* As many wait as attempts can be under way at once: those that have none left fail now, not at
@@ -85,49 +83,29 @@ void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
 }
 
 static void dial_one(nrt__origin *origin) {
-    int error = NRT_ERR_CONNECT;
-    if (origin->is_unix) {
-        error =
-            nrt__origin_dial(origin, (const struct sockaddr *)&origin->path, sizeof(origin->path));
-    } else {
-        for (size_t i = 0; error < 0 && i < origin->addresses.count; i++) {
-            const nrt__address *address = &origin->addresses.list[i];
-            error = nrt__origin_dial(origin, (const struct sockaddr *)&address->addr, address->len);
-        }
-    }
+    int error = nrt__origin_dial(origin);
     if (error < 0) {
         nrt__origin_dial_failed(origin,
                                 error == NRT_ERR_MEMORY ? "out of memory" : strerror(errno));
     }
 }
 
-static void on_resolved(const nrt__addresses *addresses, const char *reason, void *arg) {
+static void on_found(const char *reason, void *arg) {
     nrt__origin *origin = arg;
-    origin->resolve = NULL;
-    if (addresses->count == 0) {
-        nrt__origin_dial_failed(origin, *reason ? reason : "the name has no address");
-        return;
+    if (reason) {
+        nrt__origin_dial_failed(origin, reason);
+    } else {
+        nrt__origin_next(origin);
     }
-    origin->addresses = *addresses;
-    origin->resolved_ms = nrt__origin_loop(origin)->env.now_ms;
-    nrt__origin_next(origin);
 }
 
 /* True where an address is at hand; else it is being looked up. */
 static bool have_address(nrt__origin *origin) {
-    int64_t now = nrt__origin_loop(origin)->env.now_ms;
-    if (origin->is_unix || origin->resolved_ms == INT64_MAX ||
-        (origin->addresses.count > 0 && now - origin->resolved_ms < RESOLVED_FOR_MS)) {
-        return true;
+    int found = nrt__target_find(&origin->target, on_found, origin);
+    if (found < 0) {
+        nrt__origin_dial_failed(origin, "no thread for looking up its name");
     }
-    if (!origin->resolve) {
-        origin->resolve =
-            nrt__resolve_start(origin->conn->box, origin->host, origin->port, on_resolved, origin);
-        if (!origin->resolve) {
-            nrt__origin_dial_failed(origin, "no thread for looking up its name");
-        }
-    }
-    return false;
+    return found > 0;
 }
 
 void nrt__origin_next(nrt__origin *origin) {
@@ -149,7 +127,8 @@ void nrt__origin_again(nrt__origin *origin, nrt_exchange *exchange) {
 void nrt__origin_handle(nrt_exchange *exchange, void *arg) {
     nrt__origin *origin = arg;
     nrt_exchange_defer(exchange);
-    if (origin->base[0] && nrt__path_has_dots(nrt_request_target(nrt_exchange_request(exchange)))) {
+    if (origin->target.base[0] &&
+        nrt__path_has_dots(nrt_request_target(nrt_exchange_request(exchange)))) {
         nrt__origin_fail(exchange, NRT_ERR_BAD_REQUEST, "the path holds . or .. segments");
         return;
     }
@@ -168,49 +147,6 @@ void nrt__origin_handle(nrt_exchange *exchange, void *arg) {
 
 /* ---- opening ---- */
 
-static int read_target(nrt__origin *origin, const char *target, char *detail, size_t size) {
-    nrt__url url;
-    uint64_t port = 80;
-    if (strncmp(target, "unix:", 5) == 0) {
-        const char *path = target + 5;
-        origin->is_unix = true;
-        origin->path.sun_family = AF_UNIX;
-        if (*path == '\0' || strlen(path) >= sizeof(origin->path.sun_path)) {
-            snprintf(detail, size, "a unix socket's path has 1 to %zu characters",
-                     sizeof(origin->path.sun_path) - 1);
-            return NRT_ERR_USAGE;
-        }
-        memcpy(origin->path.sun_path, path, strlen(path) + 1);
-        origin->base = calloc(1, 1);
-        return origin->base ? 0 : NRT_ERR_MEMORY;
-    }
-    if (strncmp(target, "https://", 8) == 0) {
-        snprintf(detail, size, "https:// origins are not supported yet: use http://");
-        return NRT_ERR_UNSUPPORTED;
-    }
-    if (nrt__url_parse(nrt_str_from(target), &url) < 0 || url.userinfo.ptr || url.query.len > 0 ||
-        url.fragment.len > 0 || (url.port.len > 0 && !nrt__str_to_u64(url.port, 65535, &port))) {
-        snprintf(detail, size,
-                 "\"%s\" is not a target: it looks like http://127.0.0.1:8080, "
-                 "http://host:port/base or unix:/path",
-                 target);
-        return NRT_ERR_USAGE;
-    }
-    while (url.path.len > 0 && url.path.ptr[url.path.len - 1] == '/') {
-        url.path.len--;
-    }
-    origin->base = strndup(url.path.ptr, url.path.len);
-    origin->host = strndup(url.host.ptr, url.host.len);
-    origin->port = (uint16_t)port;
-    if (!origin->base || !origin->host) {
-        return NRT_ERR_MEMORY;
-    }
-    if (nrt__resolve_number(origin->host, origin->port, &origin->addresses)) {
-        origin->resolved_ms = INT64_MAX; /* good for ever */
-    }
-    return 0;
-}
-
 nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
                               const nrt__origin_options *options, int *error, char *detail,
                               size_t detail_size) {
@@ -227,10 +163,7 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
     }
     origin->conns.next = origin->conns.prev = &origin->conns;
     origin->last_wait = &origin->waits;
-    origin->target = strdup(target);
-    if (origin->target) {
-        *error = read_target(origin, target, detail, detail_size);
-    }
+    *error = nrt__target_init(&origin->target, conn, target, detail, detail_size);
     if (*error < 0) {
         nrt__origin_destroy(origin);
         return NULL;
@@ -255,9 +188,6 @@ void nrt__origin_destroy(nrt__origin *origin) {
             nrt__origin_fail(exchange, NRT_ERR_ORIGIN, "the sidecar is being stopped");
         }
     }
-    nrt__resolve_cancel(origin->resolve);
-    free(origin->host);
-    free(origin->base);
-    free(origin->target);
+    nrt__target_finish(&origin->target);
     free(origin);
 }

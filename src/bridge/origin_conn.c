@@ -2,12 +2,9 @@
  * any doubt. */
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "bridge/origin_private.h"
 #include "core/h1_writer.h"
@@ -36,11 +33,7 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
     }
     if (conn->state == NRT__ORIGIN_DIALING) {
         origin->dialing--;
-        int fd = conn->dial.fd;
-        if (nrt__io_is_open(&conn->dial)) {
-            nrt__io_close(&conn->dial);
-            close(fd);
-        }
+        nrt__dial_cancel(&conn->dial);
     }
     nrt__timer_clear(&nrt__origin_loop(origin)->timers, &conn->timer);
     nrt__stream_close(&conn->stream);
@@ -54,17 +47,6 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
 
 /* ---- the end of an exchange ---- */
 
-/* RFC 9110 section 9.2.2 */
-static bool is_idempotent(nrt_str method) {
-    static const char *const names[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (nrt__str_equal(method, nrt_str_from(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The connection ended before a byte of the response came. On one that was kept the origin may have
  * closed it while the request was under way: then an idempotent request may be sent once more, on
  * another (RFC 9112 section 9.3.1). */
@@ -72,7 +54,7 @@ static void broke_off(nrt__origin_conn *conn, const char *what) {
     nrt__origin *origin = conn->origin;
     nrt_exchange *exchange = conn->exchange;
     bool again = exchange && conn->used_before && conn->state == NRT__ORIGIN_SENDING &&
-                 is_idempotent(nrt_request_method(nrt_exchange_request(exchange)));
+                 nrt__method_is_idempotent(nrt_request_method(nrt_exchange_request(exchange)));
     bool begun = conn->state == NRT__ORIGIN_RECEIVING;
     conn->exchange = NULL;
     nrt__origin_conn_close(conn);
@@ -303,8 +285,8 @@ void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
         return;
     }
     nrt_str target = request->target;
-    if (origin->base[0] && target.ptr[0] == '/') {
-        size_t len = strlen(origin->base);
+    if (origin->target.base[0] && target.ptr[0] == '/') {
+        size_t len = strlen(origin->target.base);
         char *joined = nrt__arena_get(&request->arena, len + target.len + 1);
         if (!joined) {
             conn->exchange = exchange;
@@ -312,7 +294,7 @@ void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
             refuse_response(conn, NRT_ERR_MEMORY, nrt_error_text(NRT_ERR_MEMORY));
             return;
         }
-        memcpy(joined, origin->base, len);
+        memcpy(joined, origin->target.base, len);
         memcpy(joined + len, target.ptr, target.len);
         request->target = (nrt_str){joined, len + target.len};
     }
@@ -345,25 +327,15 @@ static void on_dial_timeout(nrt__timer *timer, void *arg) {
     dial_failed(arg, "no answer in time");
 }
 
-static void on_dialed(void *arg, unsigned events) {
+static void on_dialed(int fd, int code, void *arg) {
     nrt__origin_conn *conn = arg;
     nrt__origin *origin = conn->origin;
-    int code = 0;
-    int on = 1;
-    socklen_t len = sizeof(code);
-    int fd = conn->dial.fd;
-    (void)events;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0) {
+    if (fd >= 0 &&
+        nrt__stream_open(&conn->stream, nrt__origin_loop(origin), fd, &stream_events, conn) < 0) {
         code = errno;
     }
     if (code != 0) {
         dial_failed(conn, strerror(code));
-        return;
-    }
-    nrt__io_close(&conn->dial);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (nrt__stream_open(&conn->stream, nrt__origin_loop(origin), fd, &stream_events, conn) < 0) {
-        dial_failed(conn, strerror(errno));
         return;
     }
     origin->dialing--;
@@ -372,24 +344,17 @@ static void on_dialed(void *arg, unsigned events) {
     nrt__origin_next(origin);
 }
 
-int nrt__origin_dial(nrt__origin *origin, const struct sockaddr *addr, socklen_t len) {
-    int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return NRT_ERR_SYSTEM;
-    }
-    /* A full backlog of a unix socket answers EAGAIN: as good as refused. */
-    if (connect(fd, addr, len) < 0 && errno != EINPROGRESS) {
-        int code = errno;
-        close(fd);
-        errno = code;
-        return NRT_ERR_CONNECT;
-    }
+int nrt__origin_dial(nrt__origin *origin) {
     nrt__origin_conn *conn = calloc(1, sizeof(*conn));
-    nrt__loop *loop = nrt__origin_loop(origin);
-    if (!conn || nrt__io_open(loop, &conn->dial, fd, NRT_IO_WRITE, on_dialed, conn) < 0) {
-        free(conn);
-        close(fd);
+    if (!conn) {
         return NRT_ERR_MEMORY;
+    }
+    int error = nrt__dial_start(&conn->dial, &origin->target, on_dialed, conn);
+    if (error < 0) {
+        int code = errno;
+        free(conn);
+        errno = code;
+        return error;
     }
     nrt__h1_limits limits = NRT__H1_LIMITS_DEFAULT;
     limits.head = origin->conn->options.max_head;

@@ -2,12 +2,10 @@
 #ifndef NRT__ORIGIN_PRIVATE_H
 #define NRT__ORIGIN_PRIVATE_H
 
-#include <sys/un.h>
-
 #include "bridge/origin.h"
 #include "bridge/stream.h"
+#include "bridge/target.h"
 #include "core/h1_reader.h"
-#include "lib/conn_private.h"
 
 typedef enum nrt__origin_conn_state {
     NRT__ORIGIN_DIALING = 0,
@@ -22,7 +20,7 @@ typedef struct nrt__origin_conn {
     struct nrt__origin_conn *idle_below;
     nrt__origin *origin;
     nrt__stream stream;
-    nrt__io dial; /* while connect() is under way */
+    nrt__dial dial;
     nrt__h1_reader reader;
     nrt__message response;
     nrt__timer timer;
@@ -49,24 +47,16 @@ struct nrt__origin {
     nrt__origin_wait *waits;
     nrt__origin_wait **last_wait;
     size_t wait_count;
-    nrt__resolve *resolve;
-    nrt__addresses addresses;
-    int64_t resolved_ms;  /* when; names are asked for again after a while */
+    nrt__target target;
     nrt__log_gate failed; /* attempts to connect */
-    bool is_unix;
-    struct sockaddr_un path;
-    uint16_t port;
-    char *host;   /* name or address */
-    char *base;   /* prefix of every target, without a trailing '/'; "" */
-    char *target; /* as given, for messages */
     char scratch[64 * 1024];
 };
 
 /* ---- origin_conn.c ---- */
 
-/* Dials the address; the connection takes its exchange from those that wait once it is there.
- * NRT_ERR_* at once where that cannot be. */
-int nrt__origin_dial(nrt__origin *origin, const struct sockaddr *addr, socklen_t len);
+/* Dials; the connection takes its exchange from those that wait once it is there. NRT_ERR_CONNECT
+ * (errno says why) or NRT_ERR_MEMORY at once where that cannot be. */
+int nrt__origin_dial(nrt__origin *origin);
 
 /* Sends the exchange's request on an idle connection. */
 void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange);

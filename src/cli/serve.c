@@ -3,9 +3,11 @@
 
 #include <nrt/service.h>
 
+#include "bridge/health.h"
 #include "bridge/origin.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/health_option.h"
 #include "core/discovery.h"
 #include "core/str.h"
 
@@ -15,6 +17,7 @@ typedef struct serve_options {
     const char *version;
     const char *description;
     bool no_discovery;
+    const char *health; /* NULL: no checks */
 } serve_options;
 
 /* One HOST TARGET pair. */
@@ -24,8 +27,19 @@ typedef struct served {
     const char *target;
     nrt__origin *origin;
     nrt_service *service;
+    nrt__health *health; /* NULL: it is always in the queue group */
+    nrt_str health_path;
+    bool judged; /* a check is over: what follows is known */
+    bool well;   /* and it is in the queue group */
+    bool was_well;
     bool was_ready;
 } served;
+
+/* All of them, for on_stop. */
+typedef struct served_list {
+    served *items;
+    size_t count;
+} served_list;
 
 static const nrt__opt serve_opts[] = {
     {.name = "max-in-flight",
@@ -34,8 +48,8 @@ static const nrt__opt serve_opts[] = {
      .offset = offsetof(serve_options, max_in_flight),
      .min = 1,
      .max = 1000000,
-     .help = "requests per service that may be under way; further ones get 503 with Retry-After; "
-             "default: 1024"},
+     .help = "requests per service that may be under way; further ones are refused: sent "
+             "elsewhere by clients that can, else 503 with Retry-After; default: 1024"},
     {.name = "service-version",
      .value = "VERSION",
      .kind = NRT__OPT_STRING,
@@ -46,6 +60,13 @@ static const nrt__opt serve_opts[] = {
      .kind = NRT__OPT_STRING,
      .offset = offsetof(serve_options, description),
      .help = "a sentence on the service, for nrt info"},
+    {.name = "health",
+     .value = "PATH[,INTERVAL]",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(serve_options, health),
+     .help = "ask each TARGET for PATH every 5s, or INTERVAL, and leave the queue group while it "
+             "does not answer 200 to 399; /healthz,2s,fall=2,rise=1 also says after how many "
+             "checks in a row it leaves and comes back"},
     {.name = "no-discovery",
      .kind = NRT__OPT_FLAG,
      .offset = offsetof(serve_options, no_discovery),
@@ -103,12 +124,62 @@ static void on_request(nrt_exchange *exchange, void *arg) {
     nrt__origin_handle(exchange, one->origin);
 }
 
+/* ---- health ---- */
+
+static json_t *health_members(const served *one, const char *reason) {
+    if (!nrt__report_is_json(&one->program->log)) {
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:o, s:o}", "host", one->host, "target", one->target, "path",
+                     nrt__report_string(one->health_path), "reason",
+                     nrt__report_string(nrt_str_from(reason)));
+}
+
+static void on_health(bool well, const char *reason, void *arg) {
+    served *one = arg;
+    const nrt__report *log = &one->program->log;
+    if (one->judged && one->well == well) {
+        return;
+    }
+    int error = well ? nrt_service_resume(one->service) : nrt_service_pause(one->service);
+    if (error < 0) { /* tried again after the next check */
+        nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "%s cannot %s its queue group: %s",
+                          one->host, well ? "join" : "leave", nrt_error_text(error));
+        return;
+    }
+    if (well) {
+        /* At the very start the line about serving says it all. */
+        nrt__report_event(log, one->judged ? NRT_LOG_INFO : NRT_LOG_DEBUG, "healthy",
+                          health_members(one, ""), "%s is healthy%s: %s %s the queue group",
+                          one->target, one->was_well ? " again" : "", one->host,
+                          one->was_well ? "is back in" : "joins");
+    } else {
+        nrt__report_event(log, NRT_LOG_WARN, "unhealthy", health_members(one, reason),
+                          "%s %s the queue group: %s is not healthy (GET %.*s): %s", one->host,
+                          one->was_well ? "has left" : "waits outside", one->target,
+                          NRT__ARG(one->health_path), reason);
+    }
+    one->judged = true;
+    one->well = well;
+    one->was_well = one->was_well || well;
+}
+
+static void end_health(const served_list *all) {
+    for (size_t i = 0; i < all->count; i++) {
+        nrt__health_destroy(all->items[i].health);
+        all->items[i].health = NULL;
+    }
+}
+
+/* ---- the end ---- */
+
 static void on_drained(nrt_conn *conn, void *arg) {
     (void)conn;
     nrt__program_end(arg, NRT__EXIT_OK);
 }
 
 static void on_stop(nrt__program *program) {
+    end_health(program->arg); /* services that are gone soon are not to be paused */
     if (nrt_conn_drain(program->conn, on_drained, program) != 0) {
         nrt__program_end(program, NRT__EXIT_OK);
     }
@@ -135,8 +206,8 @@ static int check_discovery(const nrt__report *log, const serve_options *options)
     return NRT__EXIT_USAGE;
 }
 
-/* 0, or the exit code once it has said what is wrong. */
-static int serve_one(served *one, const serve_options *options) {
+/* 0, or the exit code once it has said what is wrong. `health` may be NULL. */
+static int serve_one(served *one, const serve_options *options, const nrt__health_options *health) {
     const nrt__report *log = &one->program->log;
     char detail[256] = "";
     int error = 0;
@@ -154,8 +225,15 @@ static int serve_one(served *one, const serve_options *options) {
     service_options_of(options, &service_options);
     service_options.on_ready = on_ready;
     service_options.on_ready_arg = one;
+    service_options.paused = health != NULL;
     error =
         nrt_serve(one->program->conn, one->host, on_request, one, &service_options, &one->service);
+    if (error == 0 && health) {
+        one->health_path = health->path;
+        one->health =
+            nrt__health_open(one->program->conn, one->target, nrt_service_host(one->service),
+                             health, on_health, one, &error, detail, sizeof(detail));
+    }
     switch (error) {
     case 0:
         return 0;
@@ -179,17 +257,21 @@ static int serve_one(served *one, const serve_options *options) {
 static int serve_run(void *arg, const nrt__operands *operands) {
     const serve_options *options = arg;
     nrt__program program;
+    nrt__health_options health;
+    char why[256];
     int code = nrt__program_open(&program, &options->common, "nrt serve", true);
     if (code != 0) {
         return code;
     }
-    program.on_stop = on_stop;
     size_t count = operands->count / 2;
     served *all = calloc(count, sizeof(*all));
     if (!all) {
         nrt__program_close(&program);
         return NRT__EXIT_FAILED;
     }
+    served_list list = {all, count};
+    program.on_stop = on_stop;
+    program.arg = &list;
     if (operands->count % 2 != 0) {
         nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL,
                           "%s has no TARGET: write nrt serve HOST TARGET [HOST TARGET]...",
@@ -199,15 +281,21 @@ static int serve_run(void *arg, const nrt__operands *operands) {
     if (code == 0) {
         code = check_discovery(&program.log, options);
     }
+    if (code == 0 && options->health &&
+        nrt__health_option_parse(options->health, &health, why, sizeof(why)) < 0) {
+        nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL, "--health %s", why);
+        code = NRT__EXIT_USAGE;
+    }
     for (size_t i = 0; i < count && code == 0; i++) {
         all[i].program = &program;
         all[i].host = operands->items[2 * i];
         all[i].target = operands->items[2 * i + 1];
-        code = serve_one(&all[i], options);
+        code = serve_one(&all[i], options, options->health ? &health : NULL);
     }
     if (code == 0) {
         code = nrt__program_run(&program);
     }
+    end_health(&list);
     for (size_t i = count; i > 0; i--) {
         nrt__origin_destroy(all[i - 1].origin);
     }
@@ -228,11 +316,13 @@ const nrt__command nrt__serve_command = {
     .operands = "HOST TARGET [HOST TARGET]...",
     .about = "Requests that come over NATS for HOST, a name that ends in .nats, go to the HTTP "
              "server at TARGET, which is http://HOST:PORT[/BASE] or unix:/PATH; its responses go "
-             "back. Several processes that serve the same HOST share its requests.\n\n"
+             "back. Several processes that serve the same HOST share its requests; with --health, "
+             "those whose server is not well leave them to the others.\n\n"
              "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
              "one ends at once.",
     .examples = "  nrt serve weather.nats http://127.0.0.1:8080\n"
-                "  nrt serve a.nats http://127.0.0.1:8001/base b.nats unix:/run/b.sock\n",
+                "  nrt serve a.nats http://127.0.0.1:8001/base b.nats unix:/run/b.sock\n"
+                "  nrt serve --health /healthz,2s weather.nats http://127.0.0.1:8080\n",
     .groups = serve_groups,
     .group_count = sizeof(serve_groups) / sizeof(serve_groups[0]),
     .min_operands = 2,

@@ -295,16 +295,9 @@ int nrt__client_listen(nrt__client *client) {
     return client->inbox ? 0 : NRT_ERR_MEMORY;
 }
 
-/* RFC 9110 section 9.2.2, and what RFC 3253, 4918, 5323 and the draft of QUERY say likewise. */
 static bool is_idempotent(const nrt__message *request) {
-    static const char *const methods[] = {"GET",   "HEAD",     "PUT",    "DELETE", "OPTIONS",
-                                          "QUERY", "PROPFIND", "SEARCH", "REPORT"};
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (nrt__str_same(request->method, nrt_str_from(methods[i]))) {
-            return true;
-        }
-    }
-    return nrt__fields_find(&request->fields, NRT__IDEMPOTENCY_KEY, NULL) != NULL;
+    return nrt__method_is_idempotent(request->method) ||
+           nrt__fields_find(&request->fields, NRT__IDEMPOTENCY_KEY, NULL) != NULL;
 }
 
 /* The field line by which a service learns what we understand. */

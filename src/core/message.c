@@ -26,6 +26,17 @@ void nrt__message_free(nrt__message *message) {
     nrt__arena_free(&message->arena);
 }
 
+bool nrt__method_is_idempotent(nrt_str method) {
+    static const char *const names[] = {"GET",   "HEAD",  "PUT",      "DELETE", "OPTIONS",
+                                        "TRACE", "QUERY", "PROPFIND", "SEARCH", "REPORT"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (nrt__str_equal(method, nrt_str_from(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool nrt__status_is_bodyless(int status) {
     return status < 200 || status == 204 || status == 304;
 }

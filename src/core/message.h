@@ -54,6 +54,10 @@ void nrt__message_free(nrt__message *message);
  * (RFC 9112 section 3.2.2): turns it into that. NRT_ERR_BAD_REQUEST, NRT_ERR_MEMORY. */
 int nrt__message_settle_target(nrt__message *request);
 
+/* Whether doing it twice has the effect of doing it once: RFC 9110 section 9.2.2, and what RFC
+ * 3253, 4918, 5323 and the draft of QUERY say likewise. Methods are case-sensitive. */
+bool nrt__method_is_idempotent(nrt_str method);
+
 /* True where a response to `method` with this status cannot have a body (RFC 9112 section 6.3). */
 bool nrt__status_is_bodyless(int status);
 

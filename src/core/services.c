@@ -72,9 +72,13 @@ void nrt__services_cut(nrt__services *services) {
     cut(&services->fresh);
 }
 
-static void forget_left(nrt_service *service) {
-    nrt__service_left *left = service->left;
-    service->left = left->next;
+static void forget_left(nrt__service_left *left) {
+    nrt_service *service = left->service;
+    nrt__service_left **at = &service->left;
+    while (*at != left) {
+        at = &(*at)->next;
+    }
+    *at = left->next;
     nrt__session_sub_destroy(service->services->session, left->sub);
     free(left);
 }
@@ -89,7 +93,7 @@ void nrt__services_destroy(nrt__services *services) {
         nrt_service *service = services->first;
         services->first = service->next;
         while (service->left) {
-            forget_left(service);
+            forget_left(service->left);
         }
         nrt__session_sub_destroy(services->session, service->sub);
         free(service);
@@ -369,7 +373,7 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
             return error;
         }
     }
-    if (nrt__service_resume(service) < 0) {
+    if (!options->paused && nrt__service_resume(service) < 0) {
         nrt__discovery_remove(services->discovery, service->listing);
         free(service);
         return NRT_ERR_MEMORY;
@@ -395,10 +399,13 @@ int nrt__service_resume(nrt_service *service) {
     return service->sub ? 0 : NRT_ERR_MEMORY;
 }
 
-/* Fences come in the order of their questions: it is the oldest one. */
+/* All that the server had sent for it is here now, or will never come. */
 static void on_left(int error, void *arg) {
+    nrt__service_left *left = arg;
+    nrt_service *service = left->service;
     (void)error;
-    forget_left(arg);
+    forget_left(left);
+    nrt__service_check_stopped(service);
 }
 
 int nrt__service_pause(nrt_service *service) {
@@ -413,24 +420,18 @@ int nrt__service_pause(nrt_service *service) {
     if (!left) {
         return NRT_ERR_MEMORY;
     }
-    nrt__service_left **at = &service->left;
-    while (*at) {
-        at = &(*at)->next;
-    }
-    *at = left;
-    left->sub = service->sub;
+    *left = (nrt__service_left){service->left, service, service->sub};
+    service->left = left;
     service->sub = NULL;
     nrt__session_unsubscribe(session, left->sub);
-    if (nrt__session_fence(session, on_left, service) < 0) {
-        while (service->left) { /* no session: nothing comes for any of them */
-            forget_left(service);
-        }
+    if (nrt__session_fence(session, on_left, left) < 0) { /* no session: nothing comes for it */
+        forget_left(left);
     }
     return 0;
 }
 
 void nrt__service_check_stopped(nrt_service *service) {
-    if (!service->leaving || !service->fenced || service->in_flight > 0) {
+    if (!service->leaving || !service->fenced || service->left || service->in_flight > 0) {
         return;
     }
     nrt__services *services = service->services;

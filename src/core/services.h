@@ -58,7 +58,7 @@ struct nrt_service {
     nrt_service *next;
     nrt__services *services;
     nrt__sub *sub;                  /* NULL while paused */
-    struct nrt__service_left *left; /* subscriptions it has left, the oldest first */
+    struct nrt__service_left *left; /* subscriptions it has left; each waits for a fence */
     nrt_str host;
     nrt_str subject;
     nrt_handler_fn handler;

@@ -35,6 +35,7 @@ struct nrt__services {
 /* A subscription that was left: until all that the server had sent for it has arrived. */
 typedef struct nrt__service_left {
     struct nrt__service_left *next;
+    nrt_service *service;
     nrt__sub *sub;
 } nrt__service_left;
 

@@ -165,6 +165,33 @@ int nrt_service_stop(nrt_service *service, nrt_task_fn fn, void *arg) {
     return 0;
 }
 
+static int enter_or_leave(nrt_service *service, int (*change)(nrt_service *)) {
+    if (!service) {
+        return NRT_ERR_USAGE;
+    }
+    nrt_conn *conn = ((service_owner *)service->owner)->conn;
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    nrt__loop_enter(&conn->loop);
+    error = change(service);
+    nrt__loop_leave(&conn->loop);
+    if (error < 0) {
+        return nrt__conn_fail(conn, error,
+                              error == NRT_ERR_STATE ? "the service is being stopped" : NULL);
+    }
+    return 0;
+}
+
+int nrt_service_pause(nrt_service *service) {
+    return enter_or_leave(service, nrt__service_pause);
+}
+
+int nrt_service_resume(nrt_service *service) {
+    return enter_or_leave(service, nrt__service_resume);
+}
+
 /* One that waited for a worker when the connection went away. */
 static void drop_waiting(nrt_exchange *exchange) {
     nrt__postbox *box = exchange->owner;

@@ -162,6 +162,10 @@ def test_three_hosts_and_a_client_of_a_fourth_share_one_connection(world):
     assert child.wait() == 0
 
 
+def test_a_service_leaves_its_queue_group_and_comes_back(world, nats):
+    world.run([program("pausing"), nats.url])
+
+
 # ---- a library that behaves in other people's programs -----------------------------------------
 
 

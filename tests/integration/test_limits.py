@@ -332,3 +332,57 @@ def test_requests_in_flight_up_to_the_limit_are_served_and_one_more_gets_503(wor
     assert_problem(answer, 503, "refused")
     gate.open()
     assert [parse_answer(sub.next().payload).body for _ in range(3)] == [b"fine"] * 3
+
+
+def test_a_request_above_the_limit_is_refused_with_a_frame_to_those_who_know_frames(world, nats, peer):
+    gate = Gate()
+    origin = world.origin(lambda request: gate.wait() or plain("fine"))
+    world.serve(nats, "weather.nats", origin, args=["--max-in-flight", "1"])
+    request = gowire.request("GET", "/", "weather.nats", fields=[("NRT-Accept", "v=1")])
+    first, more = peer.subscribe(peer.inbox()), peer.subscribe(peer.inbox())
+    peer.publish(SUBJECT + "get", request, first.subject)
+    gate.wait_entered()
+    for _ in range(3):
+        peer.publish(SUBJECT + "get", request, more.subject)
+    for _ in range(3):
+        frame = more.next()
+        assert frame.headers.startswith(b"NATS/1.0\r\nNRT-Frame: t=refuse")
+        assert b"reason=busy" in frame.headers and frame.payload == b""
+    gate.open()
+    until(lambda: not first.none_waiting(), "the first one is answered")
+    assert len(origin.requests) == 1, "what was refused was not executed"
+
+
+def test_a_gateway_takes_what_one_instance_refuses_to_another(world, nats, peer):
+    """One is full, and NATS gives it half of the requests: what it refuses, the other answers."""
+    gate = Gate()
+    full = world.origin(lambda request: gate.wait() or plain("full"))
+    world.serve(nats, "weather.nats", full, args=["--max-in-flight", "1"])
+    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    holder = world.client(gateway)
+    holder.send(request_bytes("POST", "/held", body=b"x"))
+    gate.wait_entered()
+    free = world.origin(plain("free"))
+    world.serve(nats, "weather.nats", free, args=["--max-in-flight", "1"])
+    client = world.client(gateway)
+    attempts = peer.subscribe(SUBJECT + "post")
+    answers = []
+
+    def was_sent_again_and_answered():
+        answers.append(client.post("/", b"y"))
+        peer.flush()
+        count = 0
+        while not attempts.none_waiting():
+            attempts.next()
+            count += 1
+        return count > 1 and answers[-1].status == 200
+
+    until(was_sent_again_and_answered, "a request is refused by one and answered by the other")
+    for answer in answers:
+        if answer.status != 200:  # refused at each attempt: NATS may choose the full one every time
+            assert_problem(answer, 503, "refused")
+            assert int(answer.get("Retry-After")) >= 1
+    assert len(free.requests) == sum(answer.status == 200 for answer in answers)
+    gate.open()
+    assert holder.answer("POST").text == "full"
+    assert len(full.requests) == 1

@@ -2,6 +2,8 @@
 comes back, and the pool of connections that survives whatever an origin does to it."""
 
 import queue
+import shutil
+import subprocess
 
 import pytest
 
@@ -67,6 +69,21 @@ def test_an_origin_on_a_unix_socket(world, nats, ask):
     world.serve(nats, "weather.nats", origin)
     assert ask("GET", "/over/unix").body == b"/over/unix"
     assert origin.requests[0].get("Host") == "weather.nats"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_a_name_with_several_addresses_is_tried_until_one_answers(world, nats, ask, address):
+    """Its own /etc/hosts, in a mount namespace of its own."""
+    hosts = world.file("hosts", "127.0.0.2 two.test\n127.0.0.1 two.test\n")
+    here = [shutil.which("unshare") or "false", "-rm", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run([*here, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespaces here")
+    origin = world.origin(plain("ok"), address=address)
+    child = world.start([*here, NRT, "serve", "--server", nats.url, "weather.nats",
+                         f"http://two.test:{origin.port}"])
+    child.wait_line(r"^serving weather\.nats")
+    for _ in range(3):
+        assert ask().body == b"ok"
 
 
 def test_several_pairs_in_one_process(world, nats, ask):

@@ -137,6 +137,25 @@ static void a_target_that_does_not_fit_is_an_error(void **state) {
     nrt__message_free(&message);
 }
 
+static void methods_whose_repetition_does_no_harm_are_idempotent(void **state) {
+    static const char *const names[] = {"GET",   "HEAD",  "PUT",      "DELETE", "OPTIONS",
+                                        "TRACE", "QUERY", "PROPFIND", "SEARCH", "REPORT"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_true(nrt__method_is_idempotent(nrt_str_from(names[i])));
+    }
+}
+
+static void all_others_are_not(void **state) {
+    static const char *const names[] = {"POST", "PATCH", "LOCK", "CONNECT", "GETX",
+                                        "GE",   "get",   "Put",  "",        "UNKNOWN"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_false(nrt__method_is_idempotent(nrt_str_from(names[i])));
+    }
+    assert_false(nrt__method_is_idempotent((nrt_str){NULL, 0}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_url_makes_a_request),
@@ -145,6 +164,8 @@ int main(void) {
         cmocka_unit_test(a_copy_of_a_response_stands_by_itself),
         cmocka_unit_test(an_absolute_target_becomes_a_path_and_its_host),
         cmocka_unit_test(a_target_that_does_not_fit_is_an_error),
+        cmocka_unit_test(methods_whose_repetition_does_no_harm_are_idempotent),
+        cmocka_unit_test(all_others_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

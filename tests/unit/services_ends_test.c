@@ -111,6 +111,111 @@ static void a_lost_connection_ends_the_fence(void **state) {
     assert_string_equal(told, "stopped\n");
 }
 
+/* ---- pausing ---- */
+
+static void a_paused_service_leaves_and_still_answers_what_was_on_its_way(void **state) {
+    (void)state;
+    char want[64];
+    assert_int_equal(nrt__service_pause(service), 0);
+    assert_int_equal(nrt__service_pause(service), 0);
+    snprintf(want, sizeof(want), "UNSUB %s\r\nPING\r\n", sid);
+    assert_string_equal(engine_take(e), want);
+    ask("get", "GET /late HTTP/1.1\r\nHost: weather.nats\r\n\r\n");
+    read_reply_as(0);
+    assert_int_equal(r.message.status, 200);
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    ask("get", "GET /later HTTP/1.1\r\nHost: weather.nats\r\n\r\n"); /* for nobody */
+    assert_string_equal(engine_take(e), "");
+    assert_int_equal(handled, 1);
+}
+
+static void a_resumed_service_comes_back_and_tells_when_it_has(void **state) {
+    (void)state;
+    char old[24];
+    strcpy(old, sid);
+    nrt__service_pause(service);
+    engine_take(e);
+    told[0] = '\0';
+    assert_int_equal(nrt__service_resume(service), 0);
+    assert_int_equal(nrt__service_resume(service), 0);
+    engine_sid(engine_take(e), SUBJECT "*", sid);
+    assert_string_not_equal(sid, "");
+    assert_string_not_equal(sid, old);
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0); /* of the pause */
+    assert_string_equal(told, "");
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_string_equal(told, "ready 0 \n");
+    ask("get", "GET / HTTP/1.1\r\nHost: weather.nats\r\n\r\n");
+    read_reply_as(0);
+    assert_int_equal(handled, 1);
+}
+
+static void a_paused_service_stays_so_over_a_reconnect(void **state) {
+    (void)state;
+    char none[24];
+    nrt__service_pause(service);
+    engine_disconnect(e);
+    told[0] = '\0';
+    assert_int_equal(engine_connect(e), 0);
+    assert_string_equal(engine_sid(e->greeting, SUBJECT "*", none), "");
+    assert_string_equal(told, "");
+    engine_disconnect(e);
+    assert_int_equal(nrt__service_resume(service), 0);
+    assert_int_equal(nrt__service_pause(service), 0);
+    assert_int_equal(nrt__service_resume(service), 0);
+    assert_int_equal(engine_connect(e), 0);
+    assert_string_not_equal(engine_sid(e->greeting, SUBJECT "*", none), "");
+    assert_string_equal(told, "ready 0 \n");
+}
+
+static void a_service_may_begin_paused(void **state) {
+    (void)state;
+    nrt_service_options options = {.size = sizeof(options), .max_in_flight = 1, .paused = true};
+    nrt_service *other;
+    char at[24];
+    assert_int_equal(nrt__services_add(e->services, "other.nats", look, NULL, &options, &other), 0);
+    assert_string_equal(engine_sid(engine_take(e), "nrt.requests.other.nats.*", at), "");
+    assert_int_equal(nrt__service_resume(other), 0);
+    assert_string_not_equal(engine_sid(engine_take(e), "nrt.requests.other.nats.*", at), "");
+}
+
+/* The fences of the pauses are still out when it stops: it is gone after the last of them. */
+static void a_paused_service_stops_when_all_it_left_is_settled(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        nrt__service_pause(service);
+        nrt__service_resume(service);
+    }
+    nrt__service_pause(service);
+    told[0] = '\0';
+    nrt__service_stop(service, stopped, "stopped");
+    assert_int_equal(nrt__service_pause(service), NRT_ERR_STATE);
+    assert_int_equal(nrt__service_resume(service), NRT_ERR_STATE);
+    assert_int_equal(engine_feed(e, "PONG\r\nPONG\r\nPONG\r\nPONG\r\nPONG\r\nPONG\r\nPONG\r\n"), 0);
+    assert_string_equal(told, "");
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_string_equal(told, "stopped\n");
+}
+
+/* A server that does not answer: pauses end in "nothing comes any more" one by one, and the PONGs
+ * that come at last find nothing amiss. */
+static void a_silent_server_takes_any_number_of_pauses(void **state) {
+    (void)state;
+    for (int i = 0; i < 6000; i++) {
+        int error = nrt__service_resume(service);
+        assert_true(error == 0 || error == NRT_ERR_MEMORY);
+        assert_int_equal(nrt__service_pause(service), 0);
+        engine_take(e);
+    }
+    for (int i = 0; i < 4096; i++) {
+        assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    }
+    told[0] = '\0';
+    nrt__service_stop(service, stopped, "stopped");
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_string_equal(told, "stopped\n");
+}
+
 static void a_host_is_served_once_until_it_is_stopped(void **state) {
     (void)state;
     nrt_service_options options = {.size = sizeof(options), .max_in_flight = 1};
@@ -286,6 +391,12 @@ int main(void) {
         SERVICE_TEST(a_stop_without_work_waits_for_the_fence_only),
         SERVICE_TEST(a_stop_without_a_connection_is_done_at_once),
         SERVICE_TEST(a_lost_connection_ends_the_fence),
+        SERVICE_TEST(a_paused_service_leaves_and_still_answers_what_was_on_its_way),
+        SERVICE_TEST(a_resumed_service_comes_back_and_tells_when_it_has),
+        SERVICE_TEST(a_paused_service_stays_so_over_a_reconnect),
+        SERVICE_TEST(a_service_may_begin_paused),
+        SERVICE_TEST(a_paused_service_stops_when_all_it_left_is_settled),
+        SERVICE_TEST(a_silent_server_takes_any_number_of_pauses),
         SERVICE_TEST(a_host_is_served_once_until_it_is_stopped),
         SERVICE_TEST(a_refused_subscription_names_the_subject),
         SERVICE_TEST(a_refusal_that_nobody_waits_for_is_logged),

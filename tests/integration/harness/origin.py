@@ -59,10 +59,11 @@ class Origin:
     script(connection) instead plays a whole connection.
     """
 
-    def __init__(self, answer=None, script=None, path=None):
+    def __init__(self, answer=None, script=None, path=None, address="127.0.0.1"):
         self._answer = answer if callable(answer) else lambda request: answer
         self._script = script or self._serve
         self.path = path
+        self.address = address
         self.port = None
         self.requests = []
         self.failures = []  # what came in and was not HTTP
@@ -79,14 +80,16 @@ class Origin:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(self.path)
         else:
-            self._listener = socket.create_server(("127.0.0.1", self.port or 0))
+            family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+            self._listener = socket.create_server((self.address, self.port or 0), family=family)
             self.port = self._listener.getsockname()[1]
         self._listener.listen(512)
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     @property
     def url(self):
-        return f"unix:{self.path}" if self.path else f"http://127.0.0.1:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"unix:{self.path}" if self.path else f"http://{host}:{self.port}"
 
     def _accept(self, listener):
         while True:
