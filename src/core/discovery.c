@@ -272,8 +272,9 @@ static void refill(nrt__discovery *discovery) {
     }
 }
 
+/* A service that is paused takes no requests: it is not there. */
 static bool is_asked(const nrt__listing *listing, const ask *one) {
-    return (!one->name.ptr || nrt__str_equal(listing->name, one->name)) &&
+    return listing->service->sub && (!one->name.ptr || nrt__str_equal(listing->name, one->name)) &&
            (!one->id.ptr || nrt__str_equal(nrt_str_from(listing->id), one->id));
 }
 
