@@ -8,7 +8,8 @@
 enum {
     PAUSE_MS = 10, /* before the second attempt, about; doubled with each further one */
     PAUSE_MAX_MS = 1000,
-    NO_SERVICE_PAUSE_MS = 20, /* at most: an instance may just be moving to another server */
+    NO_SERVICE_PAUSE_MS =
+        20, /* at most, and once: an instance may just be moving to another server */
 };
 
 nrt__peer *nrt__pending_peer(nrt__client *client, const nrt__pending *one) {
@@ -55,8 +56,10 @@ static uint64_t *counter(nrt__client *client, unsigned why) {
 
 /* Whether there may be another attempt, which is then counted. */
 static bool may_retry(nrt__client *client, nrt__pending *one, unsigned why) {
+    unsigned most = why == NRT_RETRY_NO_SERVICE ? 1 : client->options.retries;
     if (!(client->options.retry_on & why) || one->kept_len == 0 ||
-        one->attempts > client->options.retries || (one->begun && !one->idempotent)) {
+        one->attempts > client->options.retries || one->attempts > most ||
+        (one->begun && !one->idempotent)) {
         return false;
     }
     if (!nrt__peer_retry(nrt__pending_peer(client, one), client->env->now_ms)) {
