@@ -61,7 +61,7 @@ static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *
 
 static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
     nrt__peer_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (frame->type == NRT__FRAME_ACCEPT && !one->accepted) {
+    if (frame->type == NRT__FRAME_ACCEPT) { /* while there are two sessions, it comes by both */
         one->accepted = true;
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                        client);
