@@ -181,7 +181,8 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
         if (one->session != session) {
             continue;
         }
-        if (other) { /* replies come to the session that has taken over, too */
+        if (other && nrt__session_was_sent(session, one->mark)) {
+            /* Replies come to the session that has taken over, too. */
             one->session = client->session;
             one->from = one->mark = 0;
         } else {
