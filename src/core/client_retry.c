@@ -151,6 +151,7 @@ void nrt__client_save(nrt__client *client, const nrt__session *session) {
         if (one->session == session && !nrt__session_was_sent(session, one->mark) &&
             (one->kept_len > 0 || keep_unsent(client, one))) {
             one->attempts--; /* that one was none */
+            client->stats.attempts--;
             nrt__pending_wait(client, one);
         }
     }
