@@ -89,8 +89,9 @@ bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why) {
 /* Silent for long where a frame should have come: if that does no harm, another instance gets it.
  */
 static void on_silence(nrt__client *client, nrt__pending *one) {
-    one->begun = true;
-    if (!nrt__pending_retry(client, one, NRT_RETRY_IDEMPOTENT)) {
+    if (nrt__pending_retry(client, one, NRT_RETRY_IDEMPOTENT)) {
+        one->begun = true;
+    } else {
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                        client);
     }
