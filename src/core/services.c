@@ -373,8 +373,10 @@ int nrt__service_resume(nrt_service *service) {
 
 /* Fences come in the order of their questions: it is the oldest one. */
 static void on_left(int error, void *arg) {
+    nrt_service *service = arg;
     (void)error;
-    forget_left(arg);
+    forget_left(service);
+    nrt__service_check_stopped(service);
 }
 
 int nrt__service_pause(nrt_service *service) {
@@ -397,16 +399,16 @@ int nrt__service_pause(nrt_service *service) {
     left->sub = service->sub;
     service->sub = NULL;
     nrt__session_unsubscribe(session, left->sub);
-    if (nrt__session_fence(session, on_left, service) < 0) {
-        while (service->left) { /* no session: nothing comes for any of them */
-            forget_left(service);
-        }
+    if (nrt__session_fence(session, on_left, service) < 0) { /* nothing tells: it is over now */
+        *at = NULL;
+        nrt__session_sub_destroy(session, left->sub);
+        free(left);
     }
     return 0;
 }
 
 void nrt__service_check_stopped(nrt_service *service) {
-    if (!service->leaving || !service->fenced || service->in_flight > 0) {
+    if (!service->leaving || !service->fenced || service->left || service->in_flight > 0) {
         return;
     }
     nrt__services *services = service->services;
