@@ -140,7 +140,8 @@ int engine_init(engine *e, unsigned parts) {
     if (parts & ENGINE_SERVICES) {
         nrt__services_options services = {.prefix = NRT__STR("nrt"),
                                           .inbox_prefix = NRT__STR("_INBOX"),
-                                          .limits = NRT__H1_LIMITS_DEFAULT};
+                                          .limits = NRT__H1_LIMITS_DEFAULT,
+                                          .multi_reply = e->multi_reply};
         e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
         if (!e->services) {
             return NRT_ERR_MEMORY;

@@ -25,7 +25,8 @@ typedef struct engine {
     nrt__nats_login login;
     unsigned retries; /* the client's; none unless set before engine_init */
     unsigned retry_on;
-    bool probe; /* services ask whether they may send frames, as soon as a session is ready */
+    bool multi_reply; /* known to be allowed to the services */
+    bool probe;       /* services ask whether they may send frames, as soon as a session is ready */
     uint64_t random;
     bool random_fails;
     char events[4096];   /* a line for each thing the session told */
