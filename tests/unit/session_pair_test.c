@@ -196,6 +196,9 @@ static void who_retires_leaves_all_but_what_stays(void **state) {
     nrt__session_stop(first);
     assert_int_equal(engine_connect(e), 0); /* a new connection has not retired */
     assert_string_equal(engine_sid(e->greeting, "c", want), new_sid);
+    assert_non_null(
+        nrt__session_subscribe(first, NRT__STR("d"), NRT__STR("q"), on_msg, NULL, NULL));
+    assert_non_null(strstr(taken_from(first), "SUB d q "));
 }
 
 static void retiring_without_a_connection_sends_nothing(void **state) {
