@@ -477,11 +477,15 @@ static void the_new_one_is_asked_for_itself(void **state) {
 /* It ends before it has answered, which says nothing of the new one. */
 static void the_end_of_the_old_one_answers_nothing(void **state) {
     (void)state;
-    take_over();
-    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
-    engine_drop_other(e);
-    ask_for("_INBOX.x.y", FRAMED);
-    assert_response(200, true);
+    for (int answered = 0; answered < 2; answered++) {
+        take_over();
+        if (answered) {
+            assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+        }
+        engine_drop_other(e);
+        ask_for("_INBOX.x.y", FRAMED);
+        assert_response(200, answered);
+    }
 }
 
 static void a_pause_waits_for_both_sessions(void **state) {
