@@ -156,11 +156,12 @@ static void check_accept(nrt_str value) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    nrt_str value = {fuzz_copy((nrt_str){(const char *)data, size}, false), size};
+    char *copy = fuzz_copy((nrt_str){(const char *)data, size}, false);
+    nrt_str value = {copy, size};
     check_dictionary(value);
     check_frame_value(value);
     check_frame(value);
     check_accept(value);
-    free((char *)value.ptr);
+    free(copy);
     return 0;
 }
