@@ -14,8 +14,9 @@ extern "C" {
 #endif
 
 /* Opens a connection. It connects in the background, as soon as the loop runs, and stays connected
- * by itself; nrt_conn_wait waits for it. Returns NULL and sets *error (may be NULL): NRT_ERR_USAGE,
- * NRT_ERR_URL (servers), NRT_ERR_HOST (prefix), NRT_ERR_MEMORY, NRT_ERR_SYSTEM. */
+ * by itself; nrt_conn_wait waits for it. Returns NULL and sets *error (may be NULL): NRT_ERR_USAGE
+ * (also for options that contradict each other; the log says which), NRT_ERR_URL (servers),
+ * NRT_ERR_HOST (prefix), NRT_ERR_MEMORY, NRT_ERR_SYSTEM. */
 NRT_API nrt_conn *nrt_conn_open(const nrt_options *options, int *error);
 
 /* Ends the connection now. Exchanges that wait get NRT_ERR_CANCELED, services are gone. May be

@@ -53,7 +53,8 @@ extern "C" {
     X(UNSUPPORTED, -34, "unsupported", 501, "not supported")                                       \
     X(REQUEST_TIMEOUT, -36, "request-timeout", 408, "the request did not come in time")            \
     X(EXPECTATION, -37, "expectation-failed", 417, "the expectation cannot be met")                \
-    X(VERSION, -35, "http-version", 505, "only HTTP/1.1 and HTTP/1.0 are understood")
+    X(VERSION, -35, "http-version", 505, "only HTTP/1.1 and HTTP/1.0 are understood")              \
+    X(TLS, -38, "tls", 503, "no TLS connection to the NATS server can be made")
 
 typedef enum nrt_error {
     NRT_OK = 0,

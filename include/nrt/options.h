@@ -25,7 +25,11 @@ typedef void (*nrt_log_fn)(nrt_log_level level, const char *text, void *arg);
 typedef enum nrt_conn_event {
     NRT_CONN_CONNECTED = 0,    /* ready: subscriptions are in place again */
     NRT_CONN_DISCONNECTED = 1, /* was connected, is no more; reconnecting has begun */
-    NRT_CONN_FAILED = 2,       /* an attempt to connect failed; the next one follows by itself */
+    NRT_CONN_FAILED = 2,    /* an attempt to connect failed; the next one follows by itself, after
+                               a longer pause where the server refused us (NRT_ERR_AUTH) or we
+                               the server (NRT_ERR_TLS) */
+    NRT_CONN_LAME_DUCK = 3, /* the server will close soon; another one is connected to meanwhile,
+                               and CONNECTED comes again */
 } nrt_conn_event;
 
 /* What another attempt may follow, as bits; see docs/protocol.md, Retry. Never more of them than a
@@ -47,7 +51,8 @@ typedef void (*nrt_conn_event_fn)(nrt_conn *conn, nrt_conn_event event, int erro
  */
 typedef struct nrt_options {
     size_t size;         /* set by nrt_options_init; lets older programs use newer libraries */
-    const char *servers; /* nats://[user:password@|token@]host[:port],…; nats://127.0.0.1:4222 */
+    const char *servers; /* nats:// or tls://[user:password@|token@]host[:port],…;
+                            nats://127.0.0.1:4222 */
     const char *name;    /* shown by the server's monitoring; "nrt" */
     const char *prefix;  /* first token(s) of every subject; "nrt" */
 
@@ -55,25 +60,32 @@ typedef struct nrt_options {
     bool environment;    /* NATS_* variables, and the selected context of the nats CLI */
     const char *context; /* this context of the nats CLI; one that is not there is an error */
 
-    /* Who we are. Files are read again at each attempt to connect. */
+    /* Who we are. Files are read again at each attempt to connect: regular files, up to 64 KiB. At
+     * most one of creds, nkey and jwt/seed. Where a server's URL has a user or a token, that stands
+     * in for user, password, token and nkey of here, as in the Go client; a JWT goes along with
+     * it. What a server tells of takes the credentials of the first URL. */
     const char *user;
     const char *password;
     const char *token;
     const char *creds; /* file with a JWT and an nkey seed, as nsc writes it */
     const char *nkey;  /* file with an nkey seed */
-    const char *jwt;   /* the JWT itself, with `seed` */
-    const char *seed;  /* the nkey seed itself */
+    const char *jwt;   /* the JWT itself; with `seed`, unless it is a bearer's */
+    const char *seed;  /* the nkey seed itself; alone, it is a login by nkey */
 
-    /* TLS is used where the server asks for it; with tls:// or any of these, insisted on. */
+    /* TLS (1.2 or newer) is used where the server asks for it. With tls:// or any of these it is
+     * insisted on: NRT_ERR_TLS where there is none. The server's certificate must be for the host
+     * or address of the URL, by subjectAltName; what was learned through TLS is connected to
+     * through TLS, an address under the name of the server that told of it. Files are read again
+     * at each attempt to connect. */
     const char *tls_ca;   /* file of certificates to trust (PEM); the system's */
     const char *tls_cert; /* file of a client certificate, with its chain (PEM) */
-    const char *tls_key;  /* file of its key (PEM) */
+    const char *tls_key;  /* file of its key (PEM), not encrypted; in tls_cert's */
     bool tls_first;       /* TLS before the server's greeting */
 
     const char *inbox_prefix; /* where replies go; "_INBOX" */
 
     uint32_t timeout_ms;         /* from nrt_send to the response head; 30,000 */
-    uint32_t connect_timeout_ms; /* one attempt: TCP and the NATS greeting; 2,000 */
+    uint32_t connect_timeout_ms; /* one attempt: TCP, TLS and the NATS greeting; 2,000 */
     uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */
     uint32_t reconnect_min_ms;   /* after the first attempt, which is made at once; 20 */
     uint32_t reconnect_max_ms;   /* backoff grows by half, with jitter, up to this; 2,000 */

@@ -168,7 +168,7 @@ static int on_expect(nrt__front_conn *conn, const char **detail) {
 static int on_head(nrt__front_conn *conn, const char **detail) {
     conn->began_ms = nrt__front_env(conn->front)->now_ms;
     nrt_conn *nats = conn->front->conn;
-    size_t max = nrt__session_info(nats->link.session)->max_payload;
+    size_t max = nrt__session_info(nrt__conn_session(nats))->max_payload;
     if (max == 0 ||
         max > nats->options.max_output) { /* not connected yet, or more than may wait to go out */
         max = nats->options.max_output;
@@ -482,8 +482,10 @@ void nrt__front_destroy(nrt__front *front) {
     }
     front->draining = false;
     stop_listening(front);
-    while (front->conns.next != &front->conns) {
-        conn_close(front->conns.next);
+    nrt__front_conn *next;
+    for (nrt__front_conn *conn = front->conns.next; conn != &front->conns; conn = next) {
+        next = conn->next;
+        conn_close(conn);
     }
     free(front->trusted);
     free(front);

@@ -72,18 +72,20 @@ static int listen_unix(const char *path, char *url, size_t url_size, char *detai
 }
 
 static void write_url(int fd, char *url, size_t size) {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {0};
     socklen_t len = sizeof(bound);
     char text[INET6_ADDRSTRLEN] = "";
-    getsockname(fd, (struct sockaddr *)&bound, &len);
-    if (bound.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
-        snprintf(url, size, "http://[%s]:%u", text, ntohs(v6->sin6_port));
+    getsockname(fd, &bound.any, &len);
+    if (bound.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &bound.v6.sin6_addr, text, sizeof(text));
+        snprintf(url, size, "http://[%s]:%u", text, ntohs(bound.v6.sin6_port));
     } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
-        snprintf(url, size, "http://%s:%u", text, ntohs(v4->sin_port));
+        inet_ntop(AF_INET, &bound.v4.sin_addr, text, sizeof(text));
+        snprintf(url, size, "http://%s:%u", text, ntohs(bound.v4.sin_port));
     }
 }
 

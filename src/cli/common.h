@@ -63,6 +63,7 @@ struct nrt__program {
     int signals;       /* signalfd of SIGINT and SIGTERM; -1: none */
     int signal;        /* the first one; 0: none yet */
     unsigned attempts; /* that failed since the connection was lost */
+    unsigned refusals; /* the last ones of them in which a server did not want us, or we not it */
     int failure;       /* why the last one did: NRT_ERR_* */
     uint64_t down_since_ms;
     uint64_t told_ms; /* when a failed attempt was last mentioned */
@@ -84,7 +85,8 @@ void nrt__program_end(nrt__program *program, int exit_code);
 
 void nrt__program_close(nrt__program *program);
 
-/* True where --no-wait was given and no server has answered an attempt. */
+/* True where there was no connection yet and waiting for one is over: with --no-wait when no server
+ * has answered an attempt, and always when each server refused us, or we it. */
 bool nrt__program_gave_up(const nrt__program *program);
 
 /* Milliseconds of the monotonic clock. */

@@ -133,12 +133,15 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_CONNECT:
     case NRT_ERR_RESOLVE:
     case NRT_ERR_AUTH:
+    case NRT_ERR_TLS:
     case NRT_ERR_SERVER:
         (void)snprintf(why, size, "no connection to NATS: %s", detail);
         (void)snprintf(get->hint, sizeof(get->hint), "%s",
                        get->program.failure == NRT_ERR_AUTH
                            ? "Give the right user and password in --server or NATS_URL: "
                              "nats://USER:PASSWORD@HOST"
+                       : get->program.failure == NRT_ERR_TLS
+                           ? ""
                            : "Name your server with --server or NATS_URL, or start one: "
                              "nats-server");
         break;

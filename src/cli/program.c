@@ -21,9 +21,14 @@ static size_t count_servers(const char *servers) {
     return count;
 }
 
+/* Wrong credentials and certificates do not become right by trying again. */
+static bool is_refused(const nrt__program *program) {
+    return !program->was_connected && program->refusals >= count_servers(program->common->servers);
+}
+
 bool nrt__program_gave_up(const nrt__program *program) {
-    return program->common->no_wait && !program->was_connected &&
-           program->attempts >= count_servers(program->common->servers);
+    return is_refused(program) || (program->common->no_wait && !program->was_connected &&
+                                   program->attempts >= count_servers(program->common->servers));
 }
 
 /* The servers for messages: without user, password or token. Returns `out`. */
@@ -131,15 +136,25 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
                               *detail ? detail : nrt_error_text(error));
         }
         break;
+    case NRT_CONN_LAME_DUCK:
+        if (!program->quiet) {
+            nrt__report_event(&program->log, NRT_LOG_INFO, "lame-duck",
+                              failure_members(program, error, detail), "%s; moving to another",
+                              detail);
+        }
+        break;
     case NRT_CONN_FAILED:
         program->attempts++;
         program->failure = error;
+        program->refusals =
+            error == NRT_ERR_AUTH || error == NRT_ERR_TLS ? program->refusals + 1 : 0;
         if (nrt__program_gave_up(program)) {
             if (!program->quiet) {
                 nrt__report_event(&program->log, NRT_LOG_ERROR, "connect-failed",
                                   failure_members(program, error, detail),
-                                  "no connection to NATS: %s (--no-wait: not trying on)",
-                                  *detail ? detail : nrt_error_text(error));
+                                  "no connection to NATS: %s%s",
+                                  *detail ? detail : nrt_error_text(error),
+                                  is_refused(program) ? "" : " (--no-wait: not trying on)");
             }
             nrt__program_end(program, NRT__EXIT_FAILED);
         } else if (!program->quiet) {

@@ -20,32 +20,11 @@ void nrt__report_init(nrt__report *log, const char *program, nrt__report_format 
     log->style = nrt__term_style(stderr);
 }
 
-/* How many bytes the UTF-8 sequence (RFC 3629) at the start of `text` has; 0: it is none. */
-static size_t utf8_len(nrt_str text) {
-    const unsigned char *at = (const unsigned char *)text.ptr;
-    if (at[0] < 0x80) {
-        return 1;
-    }
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || text.len < len) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
-    bool beyond = at[0] == 0xf4 && at[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : len;
-}
-
 /* Appends `text` with what is not valid UTF-8 replaced. C0 and C1 controls are written as \xNN
  * where `escape` says so: a terminal would obey them. */
 static void put_clean(nrt__buf *out, nrt_str text, bool escape) {
     while (text.len > 0) {
-        size_t len = utf8_len(text);
+        size_t len = nrt__utf8_len(text);
         unsigned char first = (unsigned char)text.ptr[0];
         bool control = first < 0x20 || first == 0x7f;
         bool control_c1 = len == 2 && first == 0xc2 && (unsigned char)text.ptr[1] < 0xa0;

@@ -28,12 +28,13 @@ typedef struct nrt__pending {
     nrt__timer timer;
     nrt_result_fn fn;
     void *arg;
-    nrt__session *session; /* the one it was published on */
-    uint64_t generation;   /* of the slot: makes ids unique */
-    uint64_t from;         /* marks in the output: where its PUB begins */
-    uint64_t mark;         /* and ends: sent wholly, or certainly not received */
-    uint64_t subject;      /* hash */
-    uint64_t host;         /* hash */
+    nrt__session *session;           /* the one it was published on */
+    const nrt__session *accepted_by; /* the one that brought `accept`; may be gone */
+    uint64_t generation;             /* of the slot: makes ids unique */
+    uint64_t from;                   /* marks in the output: where its PUB begins */
+    uint64_t mark;                   /* and ends: sent wholly, or certainly not received */
+    uint64_t subject;                /* hash */
+    uint64_t host;                   /* hash */
     int64_t deadline_ms;
     char *kept; /* to be sent later, or again: the subject, then the payload */
     size_t kept_len;

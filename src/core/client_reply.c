@@ -60,9 +60,14 @@ static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *
 }
 
 static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+    const nrt__session *by = nrt__session_delivering(client->session);
     nrt__peer_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (frame->type == NRT__FRAME_ACCEPT) { /* while there are two sessions, it comes by both */
+    if (frame->type == NRT__FRAME_ACCEPT && one->accepted && one->accepted_by != by) {
+        return; /* in a lame duck it comes by both sessions */
+    }
+    if (frame->type == NRT__FRAME_ACCEPT && !one->accepted) {
         one->accepted = true;
+        one->accepted_by = by;
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                        client);
     } else if (frame->type == NRT__FRAME_REFUSE && !one->accepted) {

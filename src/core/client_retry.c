@@ -175,7 +175,8 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
                               const char *reason) {
     nrt__pending lost;
     nrt__pending *next;
-    bool other = client->session != session;
+    bool other =
+        client->session != session && nrt__session_state_get(client->session) == NRT__SESSION_READY;
     snprintf(client->reason, sizeof(client->reason), "not connected to NATS: %s", reason);
     nrt__ring_init(&lost);
     for (nrt__pending *one = client->sent.next; one != &client->sent; one = next) {

@@ -49,6 +49,10 @@ static int check_framing(nrt__h1_reader *reader) {
             }
             return nrt__h1_fail(reader, NRT_ERR_UNSUPPORTED, "a transfer coding but chunked");
         }
+        /* One with HTAB behind it is none to llhttp, which decides where the body ends. */
+        if (!(reader->parser.flags & F_CHUNKED)) {
+            return nrt__h1_malformed(reader, "the transfer coding does not delimit the message");
+        }
     }
     if (length) {
         if (nrt__fields_find(fields, NRT__CONTENT_LENGTH, length)) {

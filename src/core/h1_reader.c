@@ -141,7 +141,6 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->scanned = 0;
     reader->extension = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
-    reader->started = false;
     reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;
 }
 
@@ -176,13 +175,14 @@ static int feed(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *u
     return nrt__h1_malformed(reader, reason && *reason ? reason : "malformed");
 }
 
-/* The head is complete, in one piece: line by line it was checked for CRLF only. */
-static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
+/* The head is complete, in one piece: line by line it was checked for CRLF only. `moved`: it may
+ * lie elsewhere than when its start line was read. */
+static int read_head(nrt__h1_reader *reader, const char *head, size_t len, bool moved) {
     size_t line = 0;
     while (head[line] != '\r') {
         line++;
     }
-    int error = nrt__h1_read_start(reader, (nrt_str){head, line});
+    int error = moved ? nrt__h1_read_start(reader, (nrt_str){head, line}) : 0;
     if (error < 0) {
         return error;
     }
@@ -221,55 +221,50 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len) {
     return NRT__H1_HEAD;
 }
 
+/* The start line, of which there is `len` so far: it is looked at before anything behind it, and
+ * not waited for once it is longer than any may be. So the same is found however the bytes come. */
+static int check_start(nrt__h1_reader *reader, const char *line, size_t len, bool complete) {
+    bool request = reader->flags & NRT__H1_REQUEST;
+    if (request && len > reader->limits.target + START_ROOM) {
+        return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
+    }
+    return complete ? nrt__h1_read_start(reader, (nrt_str){line, len}) : 0;
+}
+
 /* Scans whole lines of a head or trailer section from `scanned` on: every LF must follow a CR, no
  * CR stands elsewhere, no line begins with white space. Returns the length of the section when its
  * empty line is there, 0 if not yet, or an error. */
 static long scan_lines(nrt__h1_reader *reader, const char *bytes, size_t len) {
-    size_t line = reader->scanned;
-    const char *lf;
-    while ((lf = memchr(bytes + line, '\n', len - line))) {
-        size_t at = (size_t)(lf - bytes);
-        if (at == line || bytes[at - 1] != '\r') {
+    for (;;) {
+        size_t line = reader->scanned;
+        const char *lf = memchr(bytes + line, '\n', len - line);
+        size_t end = lf ? (size_t)(lf - bytes) : len;
+        const char *cr = memchr(bytes + line, '\r', end - line);
+        size_t text = cr ? (size_t)(cr - bytes) : end; /* the line ends here, or should */
+        bool complete = lf && cr && text + 1 == end;
+        if (line == 0 && reader->state == NRT__H1_IN_HEAD) {
+            int error = check_start(reader, bytes, text, complete);
+            if (error < 0) {
+                return error;
+            }
+        }
+        if (cr && text + 1 < end) {
+            return nrt__h1_malformed(reader, "a CR stands inside a line");
+        }
+        if (!lf) {
+            return 0;
+        }
+        if (!complete) {
             return nrt__h1_malformed(reader, "a line ends in LF without CR");
         }
         if (bytes[line] == ' ' || bytes[line] == '\t') {
             return nrt__h1_malformed(reader, "a line begins with white space");
         }
-        if (memchr(bytes + line, '\r', at - line - 1)) {
-            return nrt__h1_malformed(reader, "a CR stands inside a line");
-        }
-        bool empty = at == line + 1;
-        line = at + 1;
-        if (empty) {
-            reader->scanned = line;
-            return (long)line;
+        reader->scanned = end + 1;
+        if (text == line) {
+            return (long)reader->scanned;
         }
     }
-    reader->scanned = line;
-    const char *cr = memchr(bytes + line, '\r', len - line);
-    if (cr && cr + 1 < bytes + len) {
-        return nrt__h1_malformed(reader, "a CR stands inside a line");
-    }
-    return 0;
-}
-
-/* What is wrong with an incomplete head already need not be waited for. The start line is read
- * again when all is there and stays in its place. */
-static int check_begun(nrt__h1_reader *reader, const char *head, size_t len) {
-    bool request = reader->flags & NRT__H1_REQUEST;
-    size_t end = reader->scanned > 0
-                     ? (size_t)((const char *)memchr(head, '\r', reader->scanned) - head)
-                     : len;
-    if (request && end > reader->limits.target + START_ROOM) {
-        return nrt__h1_fail(reader, NRT_ERR_TARGET_TOO_LONG, "the request line is too long");
-    }
-    if (reader->scanned == 0 || reader->started) {
-        return 0;
-    }
-    reader->started = true;
-    int error = nrt__h1_read_start(reader, (nrt_str){head, end});
-    reader->message->status = 0;
-    return error;
 }
 
 /* RFC 9112 section 2.2: a server should skip one empty line before a request line. Returns how many
@@ -337,7 +332,7 @@ static long scan_whole(nrt__h1_reader *reader, const char *bytes, size_t len, si
 static int collect_head(nrt__h1_reader *reader, const char *bytes, size_t len, size_t *used) {
     nrt__buf *kept = &reader->head;
     const char *head = bytes;
-    size_t held = len;
+    bool moved = reader->scanned > 0;
     long section;
     if (reader->flags & NRT__H1_WHOLE) {
         section = scan_whole(reader, bytes, len, used);
@@ -356,17 +351,9 @@ static int collect_head(nrt__h1_reader *reader, const char *bytes, size_t len, s
         }
         section = collect(reader, kept, bytes + skip, len - skip, used);
         head = kept->bytes;
-        held = kept->end;
     }
     if (section > 0) {
-        return read_head(reader, head, (size_t)section);
-    }
-    /* That it is too large is said only where nothing more exact can be. */
-    if (section == 0 || section == NRT_ERR_HEAD_TOO_LARGE) {
-        int error = check_begun(reader, head, held);
-        if (error < 0) {
-            return error;
-        }
+        return read_head(reader, head, (size_t)section, moved);
     }
     return (int)section; /* MORE is 0 */
 }

@@ -63,7 +63,6 @@ typedef struct nrt__h1_reader {
     bool skipped;     /* the one empty line that may stand before a request line */
     bool chunk_ended; /* its data and CRLF have been read */
     bool last_chunk;  /* its size line has been read */
-    bool started;     /* the start line has been read, before the head was complete */
     bool truncated;   /* nothing was wrong but that the stream ended too early */
     bool complete;    /* llhttp saw the end of the message */
     bool to_close;    /* a response that ends with its connection */

@@ -89,6 +89,7 @@ static int read_status_line(nrt__h1_reader *reader, nrt_str line) {
     if (error < 0) { /* a version of 505 is an answer to a request only */
         return nrt__h1_malformed(reader, reader->reason);
     }
+    message->status = 0; /* it may be read twice */
     for (size_t i = 9; i < 12; i++) {
         if (!nrt__is_digit(line.ptr[i])) {
             return nrt__h1_malformed(reader, "the status is not three digits");

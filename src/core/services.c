@@ -12,6 +12,9 @@
 enum {
     POOL_MAX = 256,
     ARENA_ROOM = 16 << 20, /* for what handlers add: fields, copies */
+    /* Who answers, in fields: names, a number, and what is around them. */
+    IDENTITY_MAX = 2 * NRT__NATS_NAME_MAX + 128,
+    EXTRA_MAX = IDENTITY_MAX + 128,
 };
 
 static const char queue_group[] = "nrt";
@@ -33,12 +36,14 @@ nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__ses
     services->fresh.next = services->fresh.prev = &services->fresh;
     nrt__h1_reader_init(&services->reader, &options->limits);
     nrt__buf_init(&services->scratch, SIZE_MAX / 2);
-    nrt__buf_init(&services->extra, 4096);
-    nrt__buf_init(&services->identity, 2048);
+    nrt__buf_init(&services->extra, EXTRA_MAX);
+    nrt__buf_init(&services->identity, IDENTITY_MAX);
     nrt__buf_init(&services->probe, NRT__SUBJECT_MAX);
     nrt__buf_put(&services->probe, options->inbox_prefix);
     nrt__buf_lit(&services->probe, ".nrt.probe");
-    if (services->probe.failed ||
+    /* Room for all of it: no field may be left half written when there is no memory later. */
+    if (services->probe.failed || !nrt__buf_room(&services->extra, EXTRA_MAX) ||
+        !nrt__buf_room(&services->identity, IDENTITY_MAX) ||
         nrt__random_text(env, services->id_prefix, sizeof(services->id_prefix)) < 0) {
         nrt__services_destroy(services);
         return NULL;

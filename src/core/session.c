@@ -1,6 +1,7 @@
 /* One NATS session: the state machine, input and output. Subscriptions are in session_subs.c. */
 #include "core/session.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "core/session_private.h"
@@ -87,10 +88,21 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login) {
     nrt__nats_parser_init(&session->parser, session->options.max_message);
 }
 
+/* The first `len` bytes of the output, which go: until we are in, CONNECT may be among them. */
+static void wipe_output(nrt__session *session, size_t len) {
+    if (len > 0) {
+        OPENSSL_cleanse(session->out.bytes + session->out.start, len);
+    }
+}
+
 void nrt__session_stop(nrt__session *session) {
     if (session->state == NRT__SESSION_CLOSED) {
         return;
     }
+    if (session->state < NRT__SESSION_READY) {
+        wipe_output(session, nrt__buf_len(&session->out));
+    }
+    memset(&session->login, 0, sizeof(session->login));
     session->state = NRT__SESSION_CLOSED;
     nrt__timer_clear(session->timers, &session->ping_timer);
     nrt__buf_shrink(&session->in, INPUT_ROOM * 2);
@@ -129,6 +141,9 @@ nrt_str nrt__session_output(const nrt__session *session) {
 
 void nrt__session_sent(nrt__session *session, size_t len) {
     session->sent_total += len;
+    if (session->state < NRT__SESSION_READY) {
+        wipe_output(session, len);
+    }
     nrt__buf_consume(&session->out, len);
     if (nrt__buf_len(&session->out) == 0) {
         nrt__buf_shrink(&session->out, OUTPUT_KEEP);
@@ -229,7 +244,7 @@ nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t
 /* ---- pings ---- */
 
 int nrt__session_ping(nrt__session *session, uint64_t sid, nrt__flush_fn fn, void *arg) {
-    if (session->state == NRT__SESSION_CLOSED || session->state == NRT__SESSION_WAIT_INFO) {
+    if (session->state < NRT__SESSION_WAIT_PONG) {
         return NRT_ERR_DISCONNECTED;
     }
     if (session->flush_count >= FLUSHES_MAX) {
@@ -319,9 +334,6 @@ static int on_info(nrt__session *session, nrt_str json) {
         }
         return 0;
     }
-    if (session->info.tls_required) {
-        return fail(session, NRT_ERR_SERVER, "the server requires TLS, which is not supported yet");
-    }
     if (session->info.max_payload == 0) {
         return fail(session, NRT_ERR_SERVER, "the server's INFO has no max_payload");
     }
@@ -329,13 +341,34 @@ static int on_info(nrt__session *session, nrt_str json) {
         return fail(session, NRT_ERR_SERVER,
                     "the server does not support headers (nats-server 2.2 or newer is needed)");
     }
+    int secure = session->info.tls_required ? NRT_ERR_TLS : 0;
+    if (session->events.secure) {
+        secure = session->events.secure(&session->info, session->events.arg);
+    }
+    if (secure < 0) {
+        return fail(session, secure,
+                    session->info.tls_required ? "the server requires TLS"
+                                               : "TLS is insisted on, but the server offers none");
+    }
     if (session->events.info) {
         session->events.info(session->events.arg);
     }
+    if (secure > 0) {
+        session->state = NRT__SESSION_SECURING;
+        session->login.tls = true;
+        return 0;
+    }
+    return nrt__session_secured(session);
+}
+
+int nrt__session_secured(nrt__session *session) {
     size_t before = nrt__buf_len(&session->out);
-    bool fine = nrt__nats_connect_write(&session->out, &session->login);
+    int error = nrt__nats_connect_write(&session->out, &session->login, session->info.nonce);
     output_grew(session, before);
-    if (!fine || !nrt__subs_send(session)) {
+    if (error == NRT_ERR_AUTH) {
+        return fail(session, error, "the server's nonce cannot be signed");
+    }
+    if (error < 0 || !nrt__subs_send(session)) {
         return fail(session, NRT_ERR_MEMORY, "out of memory");
     }
     session->state = NRT__SESSION_WAIT_PONG;
@@ -346,10 +379,14 @@ static int on_info(nrt__session *session, nrt_str json) {
     return nrt__session_flush(session, on_ready, session);
 }
 
+static bool begins(nrt_str text, nrt_str prefix) {
+    return text.len >= prefix.len && nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix);
+}
+
 /* The text between the first pair of double quotes behind `prefix`; false where -ERR says something
  * else. */
 static bool violation(nrt_str text, nrt_str prefix, nrt_str *subject) {
-    if (text.len < prefix.len || !nrt__str_same((nrt_str){text.ptr, prefix.len}, prefix)) {
+    if (!begins(text, prefix)) {
         return false;
     }
     const char *start = memchr(text.ptr, '"', text.len);
@@ -381,16 +418,20 @@ static int on_error(nrt__session *session, nrt_str text) {
         text.len < sizeof(session->server_text) - 1 ? text.len : sizeof(session->server_text) - 1;
     memcpy(session->server_text, text.ptr, len);
     session->server_text[len] = '\0';
-    bool auth =
-        nrt__str_same(text, NRT__STR("Authorization Violation")) ||
-        (text.len > 19 && nrt__str_same((nrt_str){text.ptr, 19}, NRT__STR("User Authentication")));
-    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER, session->server_text);
+    for (char *c = session->server_text; *c; c++) { /* people will read it, on a terminal */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
+    }
+    bool auth = begins(text, NRT__STR("Authorization Violation")) ||
+                begins(text, NRT__STR("User Authentication ")) || /* Expired, Revoked */
+                begins(text, NRT__STR("Account Authentication "));
+    return fail(session, auth ? NRT_ERR_AUTH : NRT_ERR_SERVER,
+                *session->server_text ? session->server_text : "the server gives no reason");
 }
 
 static int handle(nrt__session *session, int op) {
     switch ((nrt__nats_op)op) {
     case NRT__NATS_MSG:
-        if (session->state == NRT__SESSION_WAIT_INFO) {
+        if (session->state < NRT__SESSION_WAIT_PONG) {
             return fail(session, NRT_ERR_SERVER, "the server sent a message before INFO");
         }
         nrt__subs_deliver(session, &session->parser.msg);
@@ -448,6 +489,10 @@ int nrt__session_received(nrt__session *session, size_t len) {
             return 0; /* a callback ended it; the input is gone */
         }
         nrt__buf_consume(in, used);
+        if (session->state == NRT__SESSION_SECURING && nrt__buf_len(in) > 0) {
+            /* Whoever put them there wants them to be taken for what comes through TLS. */
+            return fail(session, NRT_ERR_TLS, "plain bytes came in front of the TLS handshake");
+        }
         if (op == NRT__NATS_MORE) {
             break;
         }

@@ -14,8 +14,9 @@ typedef struct nrt__sub nrt__sub;
 
 typedef enum nrt__session_state {
     NRT__SESSION_CLOSED = 0, /* no connection */
-    NRT__SESSION_WAIT_INFO,  /* connected; the server speaks first. TLS will have its place behind
-                                this */
+    NRT__SESSION_WAIT_INFO,  /* connected; the server speaks first */
+    NRT__SESSION_SECURING,   /* INFO is here, TLS comes first: nothing is read or sent until
+                                nrt__session_secured */
     NRT__SESSION_WAIT_PONG,  /* CONNECT, subscriptions and PING are sent; the answer proves that we
                                 are in */
     NRT__SESSION_READY,      /* publishing is possible */
@@ -34,6 +35,10 @@ typedef void (*nrt__flush_fn)(int error, void *arg);
 /* What happens to the session as a whole. `arg` is one for all. */
 typedef struct nrt__session_events {
     void (*ready)(void *arg);
+    /* The first INFO is here: true where TLS must follow, and nrt__session_secured after that. An
+     * error ends the session: NRT_ERR_TLS where TLS is insisted on and not offered. NULL: a server
+     * that requires TLS is refused. */
+    int (*secure)(const nrt__nats_info *info, void *arg);
     /* The server refuses publishing to this subject; it does so once for each publish. */
     void (*denied)(nrt_str subject, void *arg);
     /* INFO is new: with every session, before it is ready, and when the server has something to
@@ -67,9 +72,13 @@ void nrt__session_destroy(nrt__session *session);
  * sent to it still arrives. */
 void nrt__session_retire(nrt__session *session);
 
-/* A connection was made: from now on bytes go in and out. The strings of `login` must live until it
- * is stopped. */
+/* A connection was made: from now on bytes go in and out. What `login` points to must live until
+ * it is ready or stopped. */
 void nrt__session_start(nrt__session *session, const nrt__nats_login *login);
+
+/* The TLS handshake that `secure` asked for is done: CONNECT follows. Errors as
+ * nrt__session_received. */
+int nrt__session_secured(nrt__session *session);
 
 /* The connection is gone: everything in and out is dropped, flushes fail. */
 void nrt__session_stop(nrt__session *session);
@@ -84,8 +93,8 @@ const nrt__nats_info *nrt__session_info(const nrt__session *session);
 const char *nrt__session_reason(const nrt__session *session);
 
 /* Where to put received bytes, and how many fit; then tell how many came. NULL when out of memory.
- * An error of nrt__session_received (NRT_ERR_SERVER, NRT_ERR_AUTH, NRT_ERR_MEMORY) means that the
- * connection must be closed. */
+ * An error of nrt__session_received (NRT_ERR_SERVER, NRT_ERR_AUTH, NRT_ERR_TLS, NRT_ERR_MEMORY)
+ * means that the connection must be closed. */
 char *nrt__session_room(nrt__session *session, size_t *len);
 int nrt__session_received(nrt__session *session, size_t len);
 

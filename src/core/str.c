@@ -103,3 +103,34 @@ bool nrt__str_to_u64(nrt_str text, uint64_t max, uint64_t *value) {
     *value = sum;
     return true;
 }
+
+size_t nrt__utf8_len(nrt_str text) {
+    const unsigned char *at = (const unsigned char *)text.ptr;
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || text.len < len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
+    bool beyond = at[0] == 0xf4 && at[1] > 0x8f;
+    return overlong || surrogate || beyond ? 0 : len;
+}
+
+bool nrt__is_utf8(nrt_str text) {
+    size_t len = 0;
+    for (size_t at = 0; at < text.len; at += len) {
+        len = nrt__utf8_len((nrt_str){text.ptr + at, text.len - at});
+        if (len == 0) {
+            return false;
+        }
+    }
+    return true;
+}

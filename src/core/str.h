@@ -37,6 +37,11 @@ bool nrt__str_next(nrt_str *list, nrt_str *element);
 /* A decimal number of digits only; false if empty, not a number, or larger than `max`. */
 bool nrt__str_to_u64(nrt_str text, uint64_t max, uint64_t *value);
 
+/* How many bytes the UTF-8 sequence (RFC 3629) at the start of `text`, which is not empty, has; 0:
+ * it is none. */
+size_t nrt__utf8_len(nrt_str text);
+bool nrt__is_utf8(nrt_str text);
+
 /* RFC 9110 section 5.6.2 tchar; section 5.5 field-vchar, SP and HTAB; RFC 3986 plus what clients
  * send in targets: visible ASCII. */
 bool nrt__is_token(nrt_str text);

@@ -1,13 +1,15 @@
 /* The connection: opened, driven, drained, destroyed. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "core/str.h"
 #include "core/subject.h"
-#include "lib/conn_private.h"
+#include "lib/link.h"
 
 enum { DRAIN_ASK_MS = 2000 };
 
@@ -15,14 +17,22 @@ enum { DRAIN_ASK_MS = 2000 };
  * process. ---- */
 
 static unsigned fork_generation;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static atomic_bool forks_watched;
 
 static void on_fork_child(void) {
     fork_generation++;
 }
 
-static void watch_forks(void) {
-    pthread_atfork(NULL, NULL, on_fork_child);
+/* False without memory; the next connection tries again. Two threads may both get here first: a
+ * fork then counts twice, which says the same. */
+static bool watch_forks(void) {
+    if (!atomic_load(&forks_watched)) {
+        if (pthread_atfork(NULL, NULL, on_fork_child) != 0) {
+            return false;
+        }
+        atomic_store(&forks_watched, true);
+    }
+    return true;
 }
 
 int nrt__conn_check(nrt_conn *conn) {
@@ -33,6 +43,10 @@ int nrt__conn_check(nrt_conn *conn) {
         return NRT_ERR_FORK;
     }
     return pthread_equal(conn->owner, pthread_self()) ? 0 : NRT_ERR_THREAD;
+}
+
+nrt__session *nrt__conn_session(const nrt_conn *conn) {
+    return conn->link->session;
 }
 
 int nrt__conn_fail(nrt_conn *conn, int error, const char *detail) {
@@ -121,6 +135,7 @@ static int copy_options(nrt_conn *conn, const nrt_options *given) {
         }
         total += *texts[i].text ? strlen(*texts[i].text) + 1 : 0;
     }
+    conn->strings_size = total;
     char *at = conn->strings = malloc(total);
     if (!at) {
         return NRT_ERR_MEMORY;
@@ -166,7 +181,7 @@ static void on_last_pong(int error, void *arg) {
 static void drain_check(void *arg) {
     nrt_conn *conn = arg;
     conn->draining = false; /* asked once */
-    if (nrt__session_flush(conn->link.session, on_last_pong, conn) < 0) {
+    if (nrt__session_fence(conn->link->session, on_last_pong, conn) < 0) {
         on_last_pong(NRT_ERR_DISCONNECTED, conn);
     }
 }
@@ -195,6 +210,9 @@ static int open_parts(nrt_conn *conn) {
     limits.fields = options->max_fields;
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
+    conn->loop.env.log = options->log;
+    conn->loop.env.log_arg = options->log_arg;
+    conn->loop.env.log_level = options->log_level;
     int error = nrt__prefix_check(prefix);
     if (error == 0) {
         error = nrt__prefix_check(nrt_str_from(options->inbox_prefix));
@@ -203,6 +221,11 @@ static int open_parts(nrt_conn *conn) {
         return error;
     }
     char detail[256];
+    const char *wrong = nrt__login_check(options);
+    if (wrong) {
+        nrt__log(&conn->loop.env, NRT_LOG_ERROR, "%s", wrong);
+        return NRT_ERR_USAGE;
+    }
     error = nrt__servers_read(&conn->servers, options->servers, detail, sizeof(detail));
     if (error < 0) {
         return error;
@@ -211,17 +234,14 @@ static int open_parts(nrt_conn *conn) {
     if (error < 0) {
         return error;
     }
-    conn->loop.env.log = options->log;
-    conn->loop.env.log_arg = options->log_arg;
-    conn->loop.env.log_level = options->log_level;
     conn->box = nrt__postbox_create();
     if (!conn->box || nrt__io_open(&conn->loop, &conn->box_io, nrt__postbox_fd(conn->box),
                                    NRT_IO_READ, on_box, conn) < 0) {
         return NRT_ERR_SYSTEM;
     }
-    error = nrt__link_init(&conn->link, conn);
-    if (error < 0) {
-        return error;
+    conn->link = nrt__link_create(conn, NULL);
+    if (!conn->link) {
+        return NRT_ERR_MEMORY;
     }
     nrt__client_options client = {
         .prefix = prefix,
@@ -241,17 +261,22 @@ static int open_parts(nrt_conn *conn) {
         .multi_reply = options->multi_reply,
     };
     nrt__env *env = &conn->loop.env;
-    conn->client = nrt__client_create(env, &conn->loop.timers, conn->link.session, &client);
-    conn->services = nrt__services_create(env, &conn->loop.timers, conn->link.session, &services,
+    conn->client = nrt__client_create(env, &conn->loop.timers, conn->link->session, &client);
+    conn->services = nrt__services_create(env, &conn->loop.timers, conn->link->session, &services,
                                           nrt__serve_run, conn);
     return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
 }
 
+static void stop_session(nrt__link *link) {
+    if (link) {
+        nrt__session_stop(link->session);
+    }
+}
+
 static void free_parts(nrt_conn *conn) {
     nrt__timer_clear(&conn->loop.timers, &conn->drain_timer);
-    if (conn->link.session) {
-        nrt__session_stop(conn->link.session);
-    }
+    stop_session(conn->link);
+    stop_session(conn->other);
     nrt__client_destroy(conn->client);
     nrt__serve_finish(conn);
     nrt__services_destroy(conn->services);
@@ -263,19 +288,20 @@ static void free_parts(nrt_conn *conn) {
         }
         nrt__postbox_release(conn->box);
     }
-    if (conn->link.conn) {
-        nrt__link_finish(&conn->link);
-    }
+    nrt__link_destroy(conn->other);
+    nrt__link_destroy(conn->link);
     nrt__loop_finish(&conn->loop);
     nrt__servers_free(&conn->servers);
-    free(conn->strings);
+    if (conn->strings) {
+        OPENSSL_cleanse(conn->strings, conn->strings_size); /* passwords and keys */
+        free(conn->strings);
+    }
     free(conn);
 }
 
 nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     int code = NRT_ERR_MEMORY;
-    pthread_once(&fork_once, watch_forks);
-    nrt_conn *conn = calloc(1, sizeof(*conn));
+    nrt_conn *conn = watch_forks() ? calloc(1, sizeof(*conn)) : NULL;
     if (conn) {
         conn->fork_generation = fork_generation;
         conn->owner = pthread_self();
@@ -285,7 +311,7 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
         }
         if (code == 0) {
             nrt__loop_enter(&conn->loop);
-            nrt__link_start(&conn->link);
+            nrt__link_start(conn->link);
             nrt__loop_leave(&conn->loop);
         } else {
             conn->destroying = true;
@@ -306,11 +332,17 @@ static void abandon(nrt_conn *conn) {
     conn->forked = conn->destroying = true;
     conn->loop.depth++;
     nrt__client_mute(conn->client);
-    nrt__session_mute(conn->link.session);
+    nrt__session_mute(conn->link->session);
+    if (conn->other) {
+        nrt__session_mute(conn->other->session);
+    }
     if (conn->loop.epoll) {
         nrt__epoll_abandon(conn->loop.epoll);
     } else {
-        conn->box_io.handle = conn->link.io.handle = NULL;
+        conn->box_io.handle = conn->link->io.handle = NULL;
+        if (conn->other) {
+            conn->other->io.handle = NULL;
+        }
         conn->loop.ops.detach = NULL;
     }
     free_parts(conn);
@@ -393,7 +425,7 @@ int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
     }
     nrt__loop_tick(&conn->loop);
     int64_t end = conn->loop.env.now_ms + timeout_ms;
-    while (conn->link.state != NRT__LINK_UP) {
+    while (conn->link->state != NRT__LINK_UP) {
         int64_t left = timeout_ms < 0 ? -1 : end - conn->loop.env.now_ms;
         if (timeout_ms >= 0 && left <= 0) {
             return conn->last_error < 0
@@ -471,13 +503,13 @@ int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg) {
 /* A drain waits for PONGs; where the server is gone without a word they never come. */
 static void on_drain_timer(nrt__timer *timer, void *arg) {
     nrt_conn *conn = arg;
-    nrt__session *session = conn->link.session;
+    nrt__session *session = conn->link->session;
     uint64_t received = nrt__session_received_total(session);
-    if (conn->drained || conn->link.state != NRT__LINK_UP) {
+    if (conn->drained || conn->link->state != NRT__LINK_UP) {
         return;
     }
     if (received == conn->drain_received) {
-        nrt__link_drop(&conn->link, "the server does not answer");
+        nrt__link_drop(conn->link, "the server does not answer");
         return;
     }
     conn->drain_received = received;
@@ -524,9 +556,9 @@ int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info) {
     }
     size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
     nrt_conn_info now = {.size = size, .server = "", .cluster = "", .version = "", .url = ""};
-    if (conn->link.state == NRT__LINK_UP) {
-        const nrt__nats_info *from = nrt__session_info(conn->link.session);
-        nrt__server_url(&conn->servers.list[conn->servers.at], conn->url, sizeof(conn->url));
+    if (conn->link->state == NRT__LINK_UP) {
+        const nrt__nats_info *from = nrt__session_info(conn->link->session);
+        nrt__server_url(nrt__link_server(conn->link), conn->url, sizeof(conn->url));
         now.server = from->server_name;
         now.cluster = from->cluster;
         now.version = from->version;

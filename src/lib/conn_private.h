@@ -14,43 +14,17 @@
 #include "lib/resolver.h"
 #include "lib/servers.h"
 
-typedef enum nrt__link_state {
-    NRT__LINK_IDLE = 0,  /* nothing yet, or destroyed */
-    NRT__LINK_RESOLVING, /* the server's name */
-    NRT__LINK_DIALING,   /* connect() is under way */
-    NRT__LINK_GREETING,  /* INFO, CONNECT, PING, PONG */
-    NRT__LINK_UP,
-    NRT__LINK_PAUSED, /* waiting before the next attempt */
-} nrt__link_state;
-
-/* The socket to one NATS server, and how a new one is got when it is lost. A connection has one;
- * during a lame duck it will have two. */
-typedef struct nrt__link {
-    nrt_conn *conn;
-    nrt__link_state state;
-    nrt__session *session;
-    nrt__io io;
-    int fd; /* -1: none */
-    nrt__addresses addresses;
-    size_t address_at;
-    nrt__resolve *resolve;
-    nrt__timer timer; /* of the attempt, or of the pause */
-    nrt__task flush;
-    int64_t up_since_ms;
-    size_t failures; /* attempts in a row */
-    uint32_t pause_ms;
-    nrt__log_gate denied; /* publishes that the server refused */
-    bool dying; /* an error was found inside the session; handled at the end of the turn */
-    int error;
-    char reason[256];
-} nrt__link;
+typedef struct nrt__link nrt__link;
 
 struct nrt_conn {
     nrt_options options;
     char *strings; /* what options point to */
+    size_t strings_size;
     nrt__loop loop;
     nrt__servers servers;
-    nrt__link link;
+    nrt__link *link; /* the one that requests go out on */
+    nrt__link
+        *other; /* in a lame duck: the one that will take over, or the one it took over from */
     nrt__client *client;
     nrt__services *services;
     nrt__postbox *box;
@@ -88,14 +62,8 @@ static inline nrt__loop *nrt__conn_loop(nrt_conn *conn) {
     return &conn->loop;
 }
 
-/* ---- lib/link.c ---- */
-
-int nrt__link_init(nrt__link *link, nrt_conn *conn);
-void nrt__link_start(nrt__link *link);
-void nrt__link_finish(nrt__link *link);
-
-/* Gives the connection up, at the end of this turn. */
-void nrt__link_drop(nrt__link *link, const char *reason);
+/* The session that requests go out on. */
+nrt__session *nrt__conn_session(const nrt_conn *conn);
 
 /* ---- lib/serve.c ---- */
 

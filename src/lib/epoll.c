@@ -191,8 +191,12 @@ int nrt__epoll_fd(nrt__epoll *epoll) {
     if (epoll->timerfd < 0) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &epoll->timer_watch};
         epoll->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (epoll->timerfd < 0 ||
-            epoll_ctl(epoll->epfd, EPOLL_CTL_ADD, epoll->timerfd, &event) < 0) {
+        if (epoll->timerfd < 0) {
+            return NRT_ERR_SYSTEM;
+        }
+        if (epoll_ctl(epoll->epfd, EPOLL_CTL_ADD, epoll->timerfd, &event) < 0) {
+            close(epoll->timerfd);
+            epoll->timerfd = -1; /* a caller may try again, and nobody waits on half of it */
             return NRT_ERR_SYSTEM;
         }
         set_timerfd(epoll, 0); /* the first dispatch finds out what is due */

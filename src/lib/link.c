@@ -3,36 +3,46 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/conn_private.h"
+#include "lib/link.h"
 
 enum {
-    READS_PER_EVENT = 8,
-    LASTED_MS = 1000, /* a connection that was up for so long was a good one */
+    LASTED_MS = 1000,       /* a connection that was up for so long was a good one */
+    REFUSED_PAUSE_MS = 250, /* at least, after a server refused us: that seldom changes soon */
 };
 
 static void attempt(nrt__link *link);
 static void on_io(void *arg, unsigned events);
 
-static nrt__env *env_of(nrt__link *link) {
-    return &link->conn->loop.env;
+const nrt__server *nrt__link_server(const nrt__link *link) {
+    return &link->conn->servers.list[link->server];
 }
 
-static const nrt__server *server_of(const nrt__link *link) {
-    return &link->conn->servers.list[link->conn->servers.at];
+/* Servers that were told of take the credentials of the one that was given first. */
+static const nrt__server *credentials_of(const nrt__link *link) {
+    const nrt__server *server = nrt__link_server(link);
+    return server->told ? &link->conn->servers.list[0] : server;
 }
 
 static void set_timer(nrt__link *link, uint32_t delay_ms, nrt__timer_fn fn) {
-    nrt__timer_set(&link->conn->loop.timers, &link->timer, env_of(link)->now_ms + delay_ms, fn,
-                   link);
+    nrt__timer_set(&link->conn->loop.timers, &link->timer, nrt__link_env(link)->now_ms + delay_ms,
+                   fn, link);
 }
 
 static void close_socket(nrt__link *link) {
     nrt__timer_clear(&link->conn->loop.timers, &link->timer);
+    nrt__timer_clear(&link->conn->loop.timers, &link->read_on);
     nrt__io_close(&link->io);
     link->dying = false;
+    if (link->tls && !link->conn->forked) {
+        nrt__tls_shut(link->tls);
+    }
+    nrt__tls_destroy(link->tls);
+    link->tls = NULL;
+    nrt__login_finish(&link->login);
     if (link->fd >= 0) {
         close(link->fd);
         link->fd = -1;
@@ -48,142 +58,109 @@ static void on_pause_over(nrt__timer *timer, void *arg) {
     attempt(arg);
 }
 
+/* Not the one whose lame duck we flee from. */
+static void next_server(nrt__link *link) {
+    const nrt_conn *conn = link->conn;
+    nrt__servers *servers = &link->conn->servers;
+    servers->at = (servers->at + 1) % servers->count;
+    if (link != conn->link && servers->count > 1 && servers->at == conn->link->server) {
+        servers->at = (servers->at + 1) % servers->count;
+    }
+}
+
 /* The first attempt comes at once, then each server in turn, then growing pauses with jitter. */
 static void try_again(nrt__link *link) {
     const nrt_options *options = &link->conn->options;
     nrt__servers *servers = &link->conn->servers;
-    servers->at = (servers->at + 1) % servers->count;
+    next_server(link);
     if (link->failures % servers->count != 0) {
         attempt(link);
         return;
     }
+    int error = link->conn->last_error;
     uint32_t pause = link->pause_ms;
-    uint32_t jitter = nrt__random_below(env_of(link), pause / 2 + 1);
+    if ((error == NRT_ERR_AUTH || error == NRT_ERR_TLS) && pause < REFUSED_PAUSE_MS) {
+        pause = REFUSED_PAUSE_MS < options->reconnect_max_ms ? REFUSED_PAUSE_MS
+                                                             : options->reconnect_max_ms;
+    }
+    uint32_t jitter = nrt__random_below(nrt__link_env(link), pause / 2 + 1);
     link->pause_ms = pause + pause / 2 < options->reconnect_max_ms ? pause + pause / 2
                                                                    : options->reconnect_max_ms;
     link->state = NRT__LINK_PAUSED;
     set_timer(link, pause - pause / 4 + jitter, on_pause_over);
 }
 
-static void attempt_failed(nrt__link *link, int error, const char *reason) {
+/* Where, and why: without a secret, even if the server repeats one. */
+static void describe(nrt__link *link, int error, const char *reason, char *out, size_t size) {
     char url[300];
-    char detail[640];
-    nrt__server_url(server_of(link), url, sizeof(url));
-    snprintf(detail, sizeof(detail), "%s: %s", url, reason);
+    char why[512];
+    nrt__server_url(nrt__link_server(link), url, sizeof(url));
+    snprintf(why, sizeof(why), "%s", reason);
+    if (nrt__login_in_text(&link->login, &link->conn->options, credentials_of(link), why)) {
+        snprintf(why, sizeof(why), "the server's words repeat a secret of ours; not shown");
+    }
+    if (error == NRT_ERR_AUTH && link->state == NRT__LINK_GREETING) {
+        nrt__login_explain(&link->login, why, sizeof(why));
+    }
+    snprintf(out, size, "%s: %s", url, why);
+}
+
+static void attempt_failed(nrt__link *link, int error, const char *reason) {
+    char detail[896];
+    describe(link, error, reason, detail, sizeof(detail));
     close_socket(link);
     nrt__session_stop(link->session);
     link->failures++;
-    link->conn->last_error = error;
-    nrt__client_disconnected(link->conn->client, link->session, detail);
-    nrt__log(env_of(link), NRT_LOG_DEBUG, "cannot connect to %s", detail);
-    nrt__conn_event(link->conn, NRT_CONN_FAILED, error, detail);
+    nrt__log(nrt__link_env(link), NRT_LOG_DEBUG, "cannot connect to %s", detail);
+    if (link == link->conn->link) { /* else there is one that is good yet */
+        link->conn->last_error = error;
+        nrt__client_disconnected(link->conn->client, link->session, detail);
+        nrt__conn_event(link->conn, NRT_CONN_FAILED, error, detail);
+    }
     if (!link->conn->destroying) {
         try_again(link);
     }
 }
 
-/* Connected before: the first attempt is made at once. */
-static void lost(nrt__link *link, int error, const char *reason) {
-    if (link->state != NRT__LINK_UP) {
-        attempt_failed(link, error, reason);
-        return;
-    }
-    char url[300];
-    char detail[640];
-    nrt__server_url(server_of(link), url, sizeof(url));
-    snprintf(detail, sizeof(detail), "%s: %s", url, reason);
-    close_socket(link);
-    link->state = NRT__LINK_IDLE;
-    nrt__client_save(link->conn->client, link->session);
-    nrt__session_stop(link->session);
-    link->conn->last_error = error;
-    bool lasted = env_of(link)->now_ms - link->up_since_ms >= LASTED_MS;
+/* Connected before: the first attempt is made at once, at another server if there is one. */
+static void lost_in_use(nrt__link *link, int error, const char *detail) {
+    nrt_conn *conn = link->conn;
+    conn->last_error = error;
+    bool lasted = nrt__link_env(link)->now_ms - link->up_since_ms >= LASTED_MS;
     link->failures = lasted ? 0 : link->failures + 1;
-    link->pause_ms = lasted ? link->conn->options.reconnect_min_ms : link->pause_ms;
-    nrt__client_disconnected(link->conn->client, link->session, detail);
-    nrt__log(env_of(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
-    nrt__conn_event(link->conn, NRT_CONN_DISCONNECTED, error, detail);
-    if (link->conn->destroying) {
+    link->pause_ms = lasted ? conn->options.reconnect_min_ms : link->pause_ms;
+    nrt__client_disconnected(conn->client, link->session, detail);
+    nrt__log(nrt__link_env(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
+    nrt__conn_event(conn, NRT_CONN_DISCONNECTED, error, detail);
+    if (conn->destroying) {
         return;
     }
-    if (lasted) {
+    if (conn->other && !conn->other->retiring) {
+        nrt__lame_duck_inherit(conn);
+    } else if (lasted) {
+        next_server(link);
         attempt(link);
     } else { /* a server that takes connections only to end them is not to be hammered */
         try_again(link);
     }
 }
 
-/* Errors are found deep inside callbacks of the session; it must not be stopped there. */
-static void die_later(nrt__link *link, int error, const char *reason);
-
-static void flush(void *arg) {
-    nrt__link *link = arg;
-    if (link->dying) {
-        link->dying = false;
-        lost(link, link->error, link->reason);
+void nrt__link_lost(nrt__link *link, int error, const char *reason) {
+    nrt_conn *conn = link->conn;
+    if (link->state != NRT__LINK_UP) {
+        attempt_failed(link, error, reason);
         return;
     }
-    if (link->fd < 0 || link->state == NRT__LINK_DIALING) {
-        return;
-    }
-    nrt_str out;
-    while ((out = nrt__session_output(link->session)).len > 0) {
-        ssize_t put = send(link->fd, out.ptr, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            nrt__io_set(&link->io, NRT_IO_READ | NRT_IO_WRITE);
-            return;
-        }
-        if (put < 0) {
-            lost(link, NRT_ERR_CONNECT, strerror(errno));
-            return;
-        }
-        nrt__session_sent(link->session, (size_t)put);
-    }
-    nrt__io_set(&link->io, NRT_IO_READ);
-}
-
-static void die_later(nrt__link *link, int error, const char *reason) {
-    if (!link->dying) {
-        link->dying = true;
-        link->error = error;
-        snprintf(link->reason, sizeof(link->reason), "%s", reason);
-        nrt__loop_defer(&link->conn->loop, &link->flush, flush, link);
-    }
-}
-
-/* ---- reading ---- */
-
-static void receive(nrt__link *link) {
-    for (int i = 0; i < READS_PER_EVENT && link->fd >= 0 && !link->dying; i++) {
-        size_t room;
-        char *to = nrt__session_room(link->session, &room);
-        if (!to) {
-            die_later(link, NRT_ERR_MEMORY, "out of memory");
-            return;
-        }
-        ssize_t got = recv(link->fd, to, room, MSG_DONTWAIT);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            return;
-        }
-        if (got <= 0) {
-            die_later(link, NRT_ERR_CONNECT,
-                      got == 0 ? "the server closed the connection" : strerror(errno));
-            return;
-        }
-        int error = nrt__session_received(link->session, (size_t)got);
-        if (error < 0) {
-            die_later(link, error, nrt__session_reason(link->session));
-            return;
-        }
-        if ((size_t)got < room) {
-            return;
-        }
+    char detail[896];
+    describe(link, error, reason, detail, sizeof(detail));
+    close_socket(link);
+    link->state = NRT__LINK_IDLE;
+    nrt__client_save(conn->client, link->session);
+    nrt__session_stop(link->session);
+    if (link == conn->link) {
+        lost_in_use(link, error, detail);
+    } else {
+        nrt__lame_duck_over(conn, detail);
     }
 }
 
@@ -191,29 +168,29 @@ static void receive(nrt__link *link) {
 
 static void on_attempt_timeout(nrt__timer *timer, void *arg) {
     (void)timer;
-    attempt_failed(arg, NRT_ERR_TIMEOUT, "no answer in time");
-}
-
-/* Servers that were told of take the credentials of the one that was given first. */
-static void start_session(nrt__link *link) {
-    const nrt__server *server = server_of(link);
-    const nrt__server *from = server->told ? &link->conn->servers.list[0] : server;
-    nrt__nats_login login = {
-        .name = link->conn->options.name,
-        .user = from->user,
-        .password = from->password,
-        .token = from->token,
-    };
-    nrt__session_start(link->session, &login);
+    nrt__link *link = arg;
+    attempt_failed(link, NRT_ERR_TIMEOUT,
+                   link->state == NRT__LINK_SECURING ? "no answer in time, in the TLS handshake"
+                                                     : "no answer in time");
 }
 
 static void on_dialed(nrt__link *link) {
     int on = 1;
     setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(link->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    link->state = NRT__LINK_GREETING;
-    nrt__io_set(&link->io, NRT_IO_READ);
-    start_session(link);
+    link->read_wants = NRT_IO_READ;
+    link->write_wants = 0;
+    nrt__link_watch(link);
+    char reason[NRT__REASON_SIZE];
+    int error = nrt__login_load(&link->login, &link->conn->options, credentials_of(link), reason,
+                                sizeof(reason));
+    if (error < 0) {
+        attempt_failed(link, error, reason);
+    } else if (link->conn->options.tls_first) {
+        nrt__link_secure(link);
+    } else {
+        nrt__link_greet(link);
+    }
 }
 
 static void dial(nrt__link *link) {
@@ -261,11 +238,18 @@ static void on_io(void *arg, unsigned events) {
         }
         return;
     }
-    if (events & (NRT_IO_READ | NRT_IO_HANGUP)) {
-        receive(link);
+    if (link->dying) {
+        return;
     }
-    if (events & NRT_IO_WRITE) {
-        nrt__loop_defer(&link->conn->loop, &link->flush, flush, link);
+    if (link->state == NRT__LINK_SECURING) {
+        nrt__link_shake_hands(link);
+        return;
+    }
+    if (events & (link->read_wants | NRT_IO_HANGUP)) {
+        nrt__link_receive(link);
+    }
+    if (events & link->write_wants) {
+        nrt__loop_defer(&link->conn->loop, &link->flush, nrt__link_flush, link);
     }
 }
 
@@ -281,7 +265,8 @@ static void on_resolved(const nrt__addresses *addresses, const char *reason, voi
 }
 
 static void attempt(nrt__link *link) {
-    const nrt__server *server = server_of(link);
+    link->server = link->conn->servers.at;
+    const nrt__server *server = nrt__link_server(link);
     link->address_at = 0;
     set_timer(link, link->conn->options.connect_timeout_ms, on_attempt_timeout);
     if (nrt__resolve_number(server->host, server->port, &link->addresses)) {
@@ -303,11 +288,16 @@ static void on_ready(void *arg) {
     nrt_conn *conn = link->conn;
     const nrt__nats_info *info = nrt__session_info(link->session);
     nrt__timer_clear(&conn->loop.timers, &link->timer);
+    nrt__login_finish(&link->login);
     link->state = NRT__LINK_UP;
-    link->up_since_ms = env_of(link)->now_ms;
+    link->up_since_ms = nrt__link_env(link)->now_ms;
+    nrt__log(nrt__link_env(link), NRT_LOG_DEBUG, "connected to NATS server %s (%s:%u)",
+             info->server_name, nrt__link_server(link)->host, nrt__link_server(link)->port);
     conn->last_error = 0;
-    nrt__log(env_of(link), NRT_LOG_DEBUG, "connected to NATS server %s (%s:%u)", info->server_name,
-             server_of(link)->host, server_of(link)->port);
+    if (link != conn->link) {
+        nrt__lame_duck_take_over(conn);
+        return;
+    }
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
     nrt__services_ready(conn->services);
@@ -319,8 +309,8 @@ static void on_denied(nrt_str subject, void *arg) {
     if (nrt__services_denied(link->conn->services, subject)) {
         return;
     }
-    if (nrt__log_due(env_of(link), &link->denied, &count)) {
-        nrt__log(env_of(link), NRT_LOG_WARN,
+    if (nrt__log_due(nrt__link_env(link), &link->denied, &count)) {
+        nrt__log(nrt__link_env(link), NRT_LOG_WARN,
                  "NATS permissions do not allow publishing to %.*s (%llu refused)",
                  (int)subject.len, subject.ptr, (unsigned long long)count);
     }
@@ -329,27 +319,38 @@ static void on_denied(nrt_str subject, void *arg) {
 
 static void on_info(void *arg) {
     nrt__link *link = arg;
-    nrt__servers_learn(&link->conn->servers, nrt__session_info(link->session));
+    nrt__servers_learn(&link->conn->servers, nrt__session_info(link->session),
+                       link->login.nats.tls || link->tls);
+    if (link != link->conn->link) {
+        return; /* what services say of themselves changes when it takes over */
+    }
     nrt__services_connected(link->conn->services);
+    if (nrt__session_info(link->session)->lame_duck && link->state == NRT__LINK_UP) {
+        nrt__lame_duck_begin(link->conn);
+    }
 }
 
 static void on_stale(void *arg) {
-    die_later(arg, NRT_ERR_CONNECT, "the server does not answer pings");
+    nrt__link_die(arg, NRT_ERR_CONNECT, "the server does not answer pings");
 }
 
 void nrt__link_drop(nrt__link *link, const char *reason) {
-    die_later(link, NRT_ERR_TIMEOUT, reason);
+    nrt__link_die(link, NRT_ERR_TIMEOUT, reason);
 }
 
 static void on_output(void *arg) {
     nrt__link *link = arg;
-    nrt__loop_defer(&link->conn->loop, &link->flush, flush, link);
+    nrt__loop_defer(&link->conn->loop, &link->flush, nrt__link_flush, link);
 }
 
 /* ---- */
 
-int nrt__link_init(nrt__link *link, nrt_conn *conn) {
+nrt__link *nrt__link_create(nrt_conn *conn, nrt__session *beside) {
     const nrt_options *options = &conn->options;
+    nrt__link *link = calloc(1, sizeof(*link));
+    if (!link) {
+        return NULL;
+    }
     nrt__session_options session = {
         .max_output = options->max_output,
         .max_message = options->max_message,
@@ -357,6 +358,7 @@ int nrt__link_init(nrt__link *link, nrt_conn *conn) {
     };
     nrt__session_events events = {
         .ready = on_ready,
+        .secure = nrt__link_on_secure,
         .denied = on_denied,
         .info = on_info,
         .stale = on_stale,
@@ -366,19 +368,26 @@ int nrt__link_init(nrt__link *link, nrt_conn *conn) {
     link->conn = conn;
     link->fd = -1;
     link->pause_ms = options->reconnect_min_ms;
-    link->session = nrt__session_create(&conn->loop.env, &conn->loop.timers, &session, &events);
-    return link->session ? 0 : NRT_ERR_MEMORY;
+    link->session =
+        beside ? nrt__session_create_beside(beside, &events)
+               : nrt__session_create(&conn->loop.env, &conn->loop.timers, &session, &events);
+    if (!link->session) {
+        free(link);
+        return NULL;
+    }
+    return link;
 }
 
 void nrt__link_start(nrt__link *link) {
     attempt(link);
 }
 
-void nrt__link_finish(nrt__link *link) {
-    if (link->conn) {
-        close_socket(link);
-        nrt__loop_undefer(&link->conn->loop, &link->flush);
+void nrt__link_destroy(nrt__link *link) {
+    if (!link) {
+        return;
     }
+    close_socket(link);
+    nrt__loop_undefer(&link->conn->loop, &link->flush);
     nrt__session_destroy(link->session);
-    link->session = NULL;
+    free(link);
 }

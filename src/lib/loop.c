@@ -43,16 +43,16 @@ static void read_clock(nrt__loop *loop) {
 
 /* Asks for a turn when something waits for one, and keeps the timer at the next deadline. */
 static void arm(nrt__loop *loop) {
+    /* What the loop refuses is asked for again at the next occasion. */
     if (loop->first && !loop->turn_asked) {
-        loop->turn_asked = true;
-        loop->ops.soon(loop->ops.data);
+        loop->turn_asked = loop->ops.soon(loop->ops.data) == 0;
     }
     int64_t next = nrt__timers_next(&loop->timers);
     /* An armed time that is too early costs one wake-up; moving it each time would cost a call. */
     if (next >= 0 && (loop->armed_ms < 0 || next < loop->armed_ms)) {
         int64_t delay = next - loop->env.now_ms;
-        loop->armed_ms = next;
-        loop->ops.timer_set(loop->ops.data, delay > 0 ? delay : 0);
+        int error = loop->ops.timer_set(loop->ops.data, delay > 0 ? delay : 0);
+        loop->armed_ms = error == 0 ? next : -1;
     }
 }
 

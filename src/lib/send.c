@@ -84,10 +84,12 @@ int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *o
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
     }
     waiting wait = {.conn = conn, .request = request};
-    int error = send_request(conn, request, options, on_result, &wait, NULL);
+    nrt_exchange_id id = 0;
+    int error = send_request(conn, request, options, on_result, &wait, &id);
     while (error == 0 && !wait.done) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
+            nrt_cancel(conn, id); /* nothing may find `wait` when this has returned */
             return count;
         }
     }

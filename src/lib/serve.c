@@ -97,34 +97,31 @@ int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *ar
     error = NRT_ERR_MEMORY;
     owner = calloc(1, sizeof(*owner));
     if (!owner) {
-        goto fail;
+        goto done;
     }
     owner->conn = conn;
     if (options.workers > 0) {
         owner->workers = nrt__workers_create(options.workers, run_on_worker);
         if (!owner->workers) {
             error = NRT_ERR_SYSTEM;
-            goto fail;
+            goto done;
         }
     }
     nrt__loop_enter(&conn->loop);
     error = nrt__services_add(conn->services, host, handler, arg, &options, &service);
     if (error == 0) {
         service->owner = owner;
+        owner = NULL;
+        if (out) {
+            *out = service;
+        }
     }
     nrt__loop_leave(&conn->loop);
-    if (error < 0) {
-        goto fail;
-    }
-    if (out) {
-        *out = service;
-    }
-    return 0;
-fail:
+done:
     if (owner) {
         nrt__workers_destroy(owner->workers, NULL);
+        free(owner);
     }
-    free(owner);
     return nrt__conn_fail(conn, error,
                           error == NRT_ERR_USAGE ? "this host is served already" : NULL);
 }

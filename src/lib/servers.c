@@ -1,20 +1,29 @@
 /* The NATS servers to connect to. */
 #include "lib/servers.h"
 
-#include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/str.h"
 #include "core/url.h"
+#include "lib/resolver.h"
 
 enum { DEFAULT_PORT = 4222 };
 
+static void secret_free(char *text) {
+    if (text) {
+        OPENSSL_cleanse(text, strlen(text));
+        free(text);
+    }
+}
+
 static void server_free(nrt__server *server) {
     free(server->host);
+    free(server->tls_name);
     free(server->user);
-    free(server->password);
-    free(server->token);
+    secret_free(server->password);
+    secret_free(server->token);
 }
 
 void nrt__servers_free(nrt__servers *servers) {
@@ -33,7 +42,8 @@ static int hex(char c) {
 /* A copy of `text` with %XX undone. NRT_ERR_URL where that is not valid, or not UTF-8 (NATS carries
  * it in JSON). */
 static int decode(nrt_str text, char **copy) {
-    char *out = malloc(text.len + 1);
+    char *out =
+        calloc(1, text.len + 1); /* ends in NUL wherever decoding stops: it is wiped as text */
     size_t len = 0;
     if (!out) {
         return NRT_ERR_MEMORY;
@@ -52,10 +62,7 @@ static int decode(nrt_str text, char **copy) {
         }
         out[len++] = c;
     }
-    out[len] = '\0';
-    json_t *string = json_string(out);
-    json_decref(string);
-    return string ? 0 : NRT_ERR_URL;
+    return nrt__is_utf8((nrt_str){out, len}) ? 0 : NRT_ERR_URL;
 }
 
 static int read_userinfo(nrt__server *server, nrt_str userinfo) {
@@ -88,12 +95,17 @@ static int read_authority(nrt__server *server, nrt_str authority) {
         (port.len > 0 && !nrt__str_to_u64(port, 65535, &number))) {
         return NRT_ERR_URL;
     }
+    /* No name that can be looked up needs %XX, and what is shown of it would not be it. */
+    if (memchr(host.ptr, '%', host.len)) {
+        return NRT_ERR_URL;
+    }
     if (host.ptr[0] == '[') {
         host.ptr++;
         host.len -= 2;
     }
     server->port = (uint16_t)number;
-    return decode(host, &server->host);
+    server->host = strndup(host.ptr, host.len);
+    return server->host ? 0 : NRT_ERR_MEMORY;
 }
 
 static int add(nrt__servers *servers, const nrt__server *server) {
@@ -119,12 +131,10 @@ static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t de
     if (scheme_end) {
         nrt_str scheme = {text.ptr, (size_t)(scheme_end - text.ptr)};
         authority = (nrt_str){scheme_end + 3, text.len - scheme.len - 3};
-        if (nrt__str_same(scheme, NRT__STR("tls"))) {
-            snprintf(detail, detail_size, "tls:// is not supported yet");
-            return NRT_ERR_UNSUPPORTED;
-        }
-        if (!nrt__str_same(scheme, NRT__STR("nats"))) {
-            snprintf(detail, detail_size, "a NATS server's URL begins with nats://, not %.*s://",
+        server.tls = nrt__str_same(scheme, NRT__STR("tls"));
+        if (!server.tls && !nrt__str_same(scheme, NRT__STR("nats"))) {
+            snprintf(detail, detail_size,
+                     "a NATS server's URL begins with nats:// or tls://, not %.*s://",
                      NRT__ARG(scheme));
             return NRT_ERR_URL;
         }
@@ -139,9 +149,13 @@ static int read_one(nrt__servers *servers, nrt_str text, char *detail, size_t de
     if (error < 0) {
         server_free(&server);
         /* The text may hold a password: it is not repeated. */
+        const char *at = memrchr(authority.ptr, '@', authority.len);
+        size_t before = at ? (size_t)(at - authority.ptr) : 0;
+        bool encoded = memchr(authority.ptr + before, '%', authority.len - before);
         snprintf(detail, detail_size,
-                 "a server's URL is not valid; it looks like nats://host:4222 or "
-                 "nats://user:password@host:4222");
+                 encoded ? "the host in a NATS server's URL is written without %%"
+                         : "a server's URL is not valid; it looks like nats://host:4222 or "
+                           "nats://user:password@host:4222");
     }
     return error;
 }
@@ -166,7 +180,23 @@ int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, siz
     return error;
 }
 
-void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
+static bool is_address(const char *host) {
+    nrt__addresses addresses;
+    return nrt__resolve_number(host, DEFAULT_PORT, &addresses);
+}
+
+/* False out of memory. */
+static bool inherit(nrt__server *server, const nrt__server *from, bool tls) {
+    const char *name = from->tls_name ? from->tls_name : from->host;
+    server->tls = tls;
+    if (!tls || is_address(name) || !is_address(server->host)) {
+        return true;
+    }
+    server->tls_name = strdup(name);
+    return server->tls_name != NULL;
+}
+
+void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info, bool tls) {
     for (size_t i = 0; i < info->url_count && servers->count < NRT__SERVERS_MAX; i++) {
         nrt__server server = {.told = true};
         bool known = read_authority(&server, nrt_str_from(info->urls[i])) < 0;
@@ -174,7 +204,8 @@ void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
             known = servers->list[j].port == server.port &&
                     strcmp(servers->list[j].host, server.host) == 0;
         }
-        if (known || add(servers, &server) < 0) {
+        if (known || !inherit(&server, &servers->list[servers->at], tls) ||
+            add(servers, &server) < 0) {
             server_free(&server);
         }
     }
@@ -182,6 +213,6 @@ void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info) {
 
 void nrt__server_url(const nrt__server *server, char *out, size_t size) {
     bool v6 = strchr(server->host, ':') != NULL;
-    snprintf(out, size, "nats://%s%s%s:%u", v6 ? "[" : "", server->host, v6 ? "]" : "",
-             server->port);
+    snprintf(out, size, "%s://%s%s%s:%u", server->tls ? "tls" : "nats", v6 ? "[" : "", server->host,
+             v6 ? "]" : "", server->port);
 }

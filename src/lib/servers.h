@@ -9,7 +9,9 @@ typedef struct nrt__server {
     char *user; /* from the URL; NULL where it has none */
     char *password;
     char *token;
+    char *tls_name; /* the name its certificate must have; NULL: host */
     uint16_t port;
+    bool tls;  /* insisted on */
     bool told; /* by another server, not by the user */
 } nrt__server;
 
@@ -21,15 +23,18 @@ typedef struct nrt__servers {
 
 enum { NRT__SERVERS_MAX = 256 };
 
-/* Reads `nats://[user:password@|token@]host[:port]`, several separated by commas; the scheme may be
- * left out. NRT_ERR_URL with the reason in `detail`, NRT_ERR_MEMORY. */
+/* Reads `nats://` or `tls://[user:password@|token@]host[:port]`, several separated by commas; the
+ * scheme may be left out. NRT_ERR_URL with the reason in `detail`, NRT_ERR_MEMORY. */
 int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size);
 void nrt__servers_free(nrt__servers *servers);
 
-/* Adds what INFO tells of, unless known. */
-void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info);
+/* Adds what the INFO of the server in use tells of, unless known. `tls`: what was learned on an
+ * encrypted connection is not connected to otherwise. An address that a server tells of whose name
+ * we know may have that name in its certificate: clusters tell addresses, and have certificates for
+ * names. As in the Go client, it then must. */
+void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info, bool tls);
 
-/* "nats://host:port", without credentials. */
+/* "nats://host:port" or "tls://host:port", without credentials. */
 void nrt__server_url(const nrt__server *server, char *out, size_t size);
 
 #endif

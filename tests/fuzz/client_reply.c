@@ -8,12 +8,12 @@
 
 #define NO_REPLY ((nrt_str){NULL, 0})
 
-typedef struct told {
+typedef struct outcome {
     int calls;
     int error;
     int status;
     nrt_response *response; /* a copy */
-} told;
+} outcome;
 
 static void check_fields(const nrt_fields *fields) {
     for (size_t i = 0; i < nrt_fields_count(fields); i++) {
@@ -24,7 +24,7 @@ static void check_fields(const nrt_fields *fields) {
 }
 
 static void on_result(const nrt_result *result, void *arg) {
-    told *told = arg;
+    outcome *told = arg;
     told->calls++;
     told->error = result->error;
     CHECK(!result->response == (result->error != 0));
@@ -40,7 +40,7 @@ static void on_result(const nrt_result *result, void *arg) {
 }
 
 /* What was told is what a reader says that knows nothing of exchanges. */
-static void check_told(const told *told, nrt_str payload, unsigned flags) {
+static void check_told(const outcome *told, nrt_str payload, unsigned flags) {
     fuzz_h1 read;
     fuzz_h1_read(&read, payload, flags | NRT__H1_OLD_PEER, NULL, FUZZ_PAYLOAD);
     bool fine = read.verdict == FUZZ_ACCEPT && read.message.status >= 200 &&
@@ -60,7 +60,7 @@ static void check_told(const told *told, nrt_str payload, unsigned flags) {
 }
 
 static void exchange(fuzz_world *world, const char *method, nrt_str payload, unsigned flags) {
-    told told = {.calls = 0};
+    outcome told = {.calls = 0};
     fuzz_sent sent;
     char reply[128];
     nrt_request *request = nrt_request_create(method, "http://" FUZZ_HOST "/", NULL);

@@ -144,6 +144,7 @@ static void check_same_messages(const nrt__message *a, const nrt__message *b, un
 void fuzz_h1_check_same(const fuzz_h1 *a, const fuzz_h1 *b) {
     CHECK(a->verdict == b->verdict);
     CHECK(a->error == b->error);
+    CHECK(strcmp(a->reader.reason, b->reader.reason) == 0);
     if (a->verdict != FUZZ_ACCEPT) {
         return;
     }
@@ -254,21 +255,28 @@ void fuzz_h1_check_again(fuzz_h1 *one, unsigned flags) {
 
 /* ---- all together ---- */
 
+static int malformed(unsigned flags) {
+    return flags & NRT__H1_REQUEST ? NRT_ERR_BAD_REQUEST : NRT_ERR_PROTOCOL;
+}
+
 /* A payload is one message from its first byte to its last: no empty line before it, nothing
- * behind it (but what old servers send behind an answer to HEAD). */
+ * behind it (but what old servers send behind an answer to HEAD). All else is as in a stream. */
 static void check_payload(const fuzz_h1 *stream, nrt_str input, unsigned flags,
                           const nrt__h1_limits *limits) {
     char *copy = fuzz_copy(input, false);
     fuzz_h1 payload;
     fuzz_h1_read(&payload, (nrt_str){copy, input.len}, flags, limits, FUZZ_PAYLOAD);
-    bool whole = stream->used == input.len || (flags & NRT__H1_TO_HEAD);
+    bool goes_on = stream->used < input.len && !(flags & NRT__H1_TO_HEAD);
     if (input.len > 0 && input.ptr[0] == '\r') {
         CHECK(payload.verdict != FUZZ_ACCEPT);
-    } else if (stream->verdict == FUZZ_ACCEPT && whole) {
+    } else if (stream->verdict == FUZZ_INCOMPLETE) {
+        CHECK(payload.verdict != FUZZ_ACCEPT);
+        CHECK(payload.error == 0 || payload.error == malformed(flags)); /* not even begun */
+    } else if (stream->verdict == FUZZ_ACCEPT && goes_on) {
+        CHECK(payload.verdict == FUZZ_REJECT && payload.error == malformed(flags));
+    } else {
         payload.used = stream->used;
         fuzz_h1_check_same(stream, &payload);
-    } else {
-        CHECK(payload.verdict != FUZZ_ACCEPT);
     }
     fuzz_h1_free(&payload);
     free(copy);

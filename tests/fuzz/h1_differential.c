@@ -20,11 +20,11 @@ typedef struct plain {
     llhttp_errno_t code;
 } plain;
 
-typedef struct both {
+typedef struct pair {
     nrt_str input;
     const fuzz_h1 *ours;
     const plain *theirs;
-} both;
+} pair;
 
 /* ---- llhttp as it comes ---- */
 
@@ -112,7 +112,7 @@ static void plain_free(plain *one) {
 
 /* ---- both ---- */
 
-static void say(const both *both) {
+static void say(const pair *both) {
     const plain *theirs = both->theirs;
     const fuzz_h1 *ours = both->ours;
     const char *reason = llhttp_get_error_reason(&theirs->parser);
@@ -122,7 +122,7 @@ static void say(const both *both) {
             llhttp_errno_name(theirs->code), reason ? reason : "");
 }
 
-static bool explained(const both *both, const difference *table, size_t count) {
+static bool explained(const pair *both, const difference *table, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const char *reason = table[i].reason;
         if ((!reason || strcmp(reason, both->ours->reader.reason) == 0) && table[i].holds(both)) {
@@ -144,7 +144,15 @@ static void put_fields(nrt__buf *out, const nrt_fields *fields) {
     }
 }
 
-static bool same(const both *both) {
+static bool same_start(const nrt__message *ours, const llhttp_t *theirs) {
+    if (!ours->is_request) {
+        return ours->status == theirs->status_code && ours->minor == theirs->http_minor;
+    }
+    const char *method = llhttp_method_name((llhttp_method_t)theirs->method);
+    return nrt__str_equal(ours->method, nrt_str_from(method)) && ours->minor == theirs->http_minor;
+}
+
+static bool same(const pair *both) {
     const nrt__message *ours = &both->ours->message;
     const plain *theirs = both->theirs;
     nrt__buf text;
@@ -152,7 +160,8 @@ static bool same(const both *both) {
     put_fields(&text, &ours->fields);
     size_t head = nrt__buf_len(&text);
     put_fields(&text, &ours->trailers);
-    bool equal = nrt__str_equal(nrt__buf_view(&text), nrt__buf_view(&theirs->fields)) &&
+    bool equal = same_start(ours, &theirs->parser) &&
+                 nrt__str_equal(nrt__buf_view(&text), nrt__buf_view(&theirs->fields)) &&
                  head == theirs->head && both->ours->used == theirs->used &&
                  nrt__str_equal(ours->body, nrt__buf_view(&theirs->body)) &&
                  nrt__str_equal(ours->target, nrt__buf_view(&theirs->target));
@@ -165,7 +174,7 @@ static void check(nrt_str input, unsigned flags) {
     plain theirs;
     fuzz_h1_read(&ours, input, flags, NULL, FUZZ_ALL);
     plain_read(&theirs, input, flags);
-    both both = {input, &ours, &theirs};
+    pair both = {input, &ours, &theirs};
     if (ours.verdict == FUZZ_ACCEPT && !theirs.complete) {
         CHECK(EXPLAINED(&both, only_ours_accepts));
     } else if (ours.verdict == FUZZ_ACCEPT) {

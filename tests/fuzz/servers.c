@@ -13,6 +13,7 @@ static void check_server(const nrt__server *server) {
     char detail[DETAIL];
     CHECK(server->host && *server->host && server->port > 0);
     CHECK(fuzz_is_text(server->host)); /* it is shown, and looked up */
+    CHECK(!strchr(server->host, '%'));
     CHECK(!server->user == !server->password);
     CHECK(!server->token || !server->user);
     nrt__server_url(server, url, sizeof(url));
@@ -39,10 +40,10 @@ static void learn(nrt__servers *servers, nrt_str rest) {
         }
     }
     size_t before = servers->count;
-    nrt__servers_learn(servers, info);
+    nrt__servers_learn(servers, info, strchr(info->urls[0], 't') != NULL);
     CHECK(servers->count >= before && servers->count <= before + info->url_count);
     size_t after = servers->count;
-    nrt__servers_learn(servers, info);
+    nrt__servers_learn(servers, info, strchr(info->urls[0], 't') != NULL);
     CHECK(servers->count == after); /* known now */
     free(info);
 }

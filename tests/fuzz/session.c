@@ -9,7 +9,7 @@
 
 enum { STEPS_MAX = 200, SENDS_MAX = 300 };
 
-typedef struct talk {
+typedef struct play {
     fuzz_world world;
     size_t sent;  /* requests that nrt__client_send took */
     size_t told;  /* of their callbacks */
@@ -21,14 +21,14 @@ typedef struct talk {
     nrt__sub *sub; /* one more, that comes and goes */
     nrt_exchange_id last;
     bool nested; /* a callback sends, too */
-} talk;
+} play;
 
 /* ---- callbacks ---- */
 
-static void send_one(talk *talk, const char *method);
+static void send_one(play *talk, const char *method);
 
 static void on_result(const nrt_result *result, void *arg) {
-    talk *talk = arg;
+    play *talk = arg;
     talk->told++;
     CHECK(talk->told <= talk->sent);
     CHECK(!result->response == (result->error != 0));
@@ -39,18 +39,18 @@ static void on_result(const nrt_result *result, void *arg) {
 }
 
 static void on_flush(int error, void *arg) {
-    talk *talk = arg;
+    play *talk = arg;
     (void)error;
     talk->flushed++;
 }
 
 static void on_message(const nrt__nats_msg *msg, void *arg) {
-    talk *talk = arg;
+    play *talk = arg;
     CHECK(talk->sub && msg->subject.len > 0);
 }
 
 static void on_stopped(nrt_service *service, void *arg) {
-    talk *talk = arg;
+    play *talk = arg;
     CHECK(service == talk->world.service);
     talk->world.service = NULL;
     talk->stopped++;
@@ -58,7 +58,7 @@ static void on_stopped(nrt_service *service, void *arg) {
 
 /* Every second answer is given later. */
 static void handle(nrt_exchange *exchange, void *arg) {
-    talk *talk = arg;
+    play *talk = arg;
     talk->handled++;
     nrt_exchange_reply(exchange, 200, "text/plain", NRT__STR("hello\n"));
     if (talk->handled % 2 == 0) {
@@ -68,7 +68,7 @@ static void handle(nrt_exchange *exchange, void *arg) {
 
 /* ---- what can happen ---- */
 
-static void send_one(talk *talk, const char *method) {
+static void send_one(play *talk, const char *method) {
     if (talk->sent >= SENDS_MAX) {
         return;
     }
@@ -84,15 +84,15 @@ static void send_one(talk *talk, const char *method) {
     nrt_request_destroy(request);
 }
 
-static void do_get(talk *talk) {
+static void do_get(play *talk) {
     send_one(talk, "GET");
 }
 
-static void do_head(talk *talk) {
+static void do_head(play *talk) {
     send_one(talk, "HEAD");
 }
 
-static void do_cancel(talk *talk) {
+static void do_cancel(play *talk) {
     size_t told = talk->told;
     bool nested = talk->nested;
     talk->nested = false;
@@ -101,70 +101,78 @@ static void do_cancel(talk *talk) {
     talk->nested = nested;
 }
 
-static void do_nest(talk *talk) {
+static void do_nest(play *talk) {
     talk->nested = !talk->nested;
 }
 
-static void do_tick(talk *talk) {
-    fuzz_world_tick(&talk->world, 1900);
+static void do_tick(play *talk) {
+    fuzz_world_pass(&talk->world, 1900);
 }
 
-static void do_wait(talk *talk) {
+static void do_wait(play *talk) {
     fuzz_world_tick(&talk->world, 10100);
 }
 
-static void do_drain(talk *talk) {
+static void do_drain(play *talk) {
     fuzz_sent sent;
     while (fuzz_world_sent(&talk->world, &sent)) {
     }
 }
 
-static void do_flush(talk *talk) {
+static void do_flush(play *talk) {
     if (nrt__session_flush(talk->world.session, on_flush, talk) == 0) {
         talk->asked++;
     }
 }
 
-static void do_sub(talk *talk) {
+static void do_sub(play *talk) {
     if (!talk->sub) {
         talk->sub = nrt__session_subscribe(talk->world.session, NRT__STR("x.>"), (nrt_str){NULL, 0},
                                            on_message, NULL, talk);
     }
 }
 
-static void do_unsub(talk *talk) {
+static void do_unsub(play *talk) {
     nrt__session_sub_destroy(talk->world.session, talk->sub);
     talk->sub = NULL;
 }
 
-static void do_end(talk *talk) {
+static void do_end(play *talk) {
     fuzz_world_end_one(&talk->world);
 }
 
-static void do_stop(talk *talk) {
+static void do_stop(play *talk) {
     if (talk->world.service && talk->stopping == 0) {
         talk->stopping++;
         nrt__service_stop(talk->world.service, on_stopped, talk);
     }
 }
 
-static void do_lose(talk *talk) {
+static void do_lose(play *talk) {
     do_drain(talk);
     fuzz_world_lose(&talk->world);
 }
 
+static void do_break(play *talk) {
+    fuzz_world_lose(&talk->world);
+}
+
+static void do_cut(play *talk) {
+    fuzz_world_cut(&talk->world);
+}
+
 static const struct {
     const char *name;
-    void (*happen)(talk *talk);
+    void (*happen)(play *talk);
 } table[] = {
     {"get", do_get},   {"head", do_head},   {"cancel", do_cancel}, {"nest", do_nest},
     {"tick", do_tick}, {"wait", do_wait},   {"drain", do_drain},   {"flush", do_flush},
     {"sub", do_sub},   {"unsub", do_unsub}, {"end", do_end},       {"stop", do_stop},
-    {"lose", do_lose},
+    {"lose", do_lose}, {"break", do_break}, {"cut", do_cut},
 };
 
 /* False where the line is the server's after all. */
-static bool happens(talk *talk, nrt_str line) {
+static bool happens(play *talk, nrt_str line) {
     if (line.len == 0 || line.ptr[0] != '!') {
         return false;
     }
@@ -180,7 +188,7 @@ static bool happens(talk *talk, nrt_str line) {
 
 /* ---- */
 
-static void receive(talk *talk, fuzz_dice *dice, nrt_str bytes) {
+static void receive(play *talk, fuzz_dice *dice, nrt_str bytes) {
     while (bytes.len > 0) {
         size_t len = 1 + fuzz_roll(dice, 2 * bytes.len);
         len = len < bytes.len ? len : bytes.len;
@@ -192,14 +200,14 @@ static void receive(talk *talk, fuzz_dice *dice, nrt_str bytes) {
     }
 }
 
-static void check_all_done(const talk *talk) {
+static void check_all_done(const play *talk) {
     CHECK(talk->told == talk->sent);
     CHECK(talk->flushed == talk->asked);
     CHECK(talk->stopped <= talk->stopping);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    talk talk;
+    play talk;
     fuzz_dice dice;
     nrt_str input = {(const char *)data, size};
     nrt_str line;

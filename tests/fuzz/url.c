@@ -3,8 +3,10 @@
  * a base, the second a reference. */
 #include "core/url.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "core/buf.h"
 #include "fuzz.h"
 
 enum { ROOM = 4096 };
@@ -24,10 +26,25 @@ static bool is_port(nrt_str port) {
     return port.len == 0 || (nrt__str_to_u64(port, 65535, &number) && number > 0);
 }
 
+/* "[...]" that is no address of a future version: the C library knows what is one of IPv6. */
+static void check_ipv6(nrt_str text, bool taken) {
+    struct in6_addr address;
+    if (text.len < 4 || text.ptr[0] != '[' || text.ptr[text.len - 1] != ']' ||
+        nrt__lower(text.ptr[1]) == 'v') {
+        return;
+    }
+    char *inner = fuzz_copy((nrt_str){text.ptr + 1, text.len - 2}, true);
+    bool fine = strlen(inner) == text.len - 2 && inet_pton(AF_INET6, inner, &address) == 1;
+    CHECK(taken == fine);
+    free(inner);
+}
+
 static void check_authority(nrt_str text) {
     nrt_str host;
     nrt_str port;
-    if (!nrt__authority_split(text, &host, &port)) {
+    bool taken = nrt__authority_split(text, &host, &port);
+    check_ipv6(text, taken);
+    if (!taken) {
         return;
     }
     CHECK(host.ptr == text.ptr && is_host(host) && is_port(port));
@@ -85,6 +102,39 @@ static bool has_dots(nrt_str path) {
     return false;
 }
 
+/* Written as a server works that decodes first and splits then; NULs are no end to it. */
+static void check_dots(nrt_str target) {
+    nrt_str query;
+    nrt_str path = fuzz_before(target, '?', &query);
+    nrt__buf seen;
+    nrt__buf_init(&seen, SIZE_MAX / 2);
+    for (size_t i = 0; i < path.len; i++) {
+        static const char *const codes[] = {"%2e", ".", "%2f", "/", "%5c", "/", "\\", "/"};
+        nrt_str rest = {path.ptr + i, path.len - i};
+        nrt_str put = {rest.ptr, 1};
+        for (size_t j = 0; j < sizeof(codes) / sizeof(codes[0]); j += 2) {
+            size_t len = strlen(codes[j]);
+            if (rest.len >= len &&
+                nrt__str_same((nrt_str){rest.ptr, len}, nrt_str_from(codes[j]))) {
+                put = nrt_str_from(codes[j + 1]);
+                i += len - 1;
+                break;
+            }
+        }
+        nrt__buf_put(&seen, put);
+    }
+    nrt_str rest = nrt__buf_view(&seen);
+    bool dots = false;
+    while (rest.ptr) {
+        nrt_str parameters;
+        nrt_str segment = fuzz_before(fuzz_before(rest, '/', &rest), ';', &parameters);
+        dots = dots || nrt__str_equal(segment, NRT__STR(".")) ||
+               nrt__str_equal(segment, NRT__STR(".."));
+    }
+    CHECK(nrt__path_has_dots(target) == dots);
+    nrt__buf_free(&seen);
+}
+
 static void check_resolve(nrt_str base, nrt_str reference) {
     char out[ROOM];
     char again[ROOM];
@@ -128,9 +178,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     nrt__url url;
     check_url(input, &url);
     check_authority(input);
+    check_dots(input);
     if (fuzz_line(&rest, &base)) {
         check_url(base, &url);
         check_authority(base);
+        check_dots(base);
         fuzz_line(&rest, &reference);
         check_resolve(base, reference);
     }

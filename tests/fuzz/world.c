@@ -84,6 +84,7 @@ void fuzz_world_open(fuzz_world *world, nrt_handler_fn handler, void *arg) {
     world->session = nrt__session_create(&world->env, &world->timers, &session, &events);
     CHECK(world->session);
     nrt__client_options client = {.prefix = NRT__STR("nrt"),
+                                  .inbox_prefix = NRT__STR("_INBOX"),
                                   .limits = NRT__H1_LIMITS_DEFAULT,
                                   .timeout_ms = 30000,
                                   .connect_wait_ms = 2000,
@@ -96,6 +97,8 @@ void fuzz_world_open(fuzz_world *world, nrt_handler_fn handler, void *arg) {
     world->services =
         nrt__services_create(&world->env, &world->timers, world->session, &services, run, world);
     CHECK(world->client && world->services);
+    /* Else the first request does it, when the greeting may be long over. */
+    CHECK(nrt__client_listen(world->client) == 0);
     nrt_service_options service = {.size = sizeof(service), .max_in_flight = 8};
     CHECK(nrt__services_add(world->services, FUZZ_HOST, handler, arg, &service, &world->service) ==
           0);
@@ -198,6 +201,13 @@ static void read_sub(fuzz_world *world, fuzz_sent *sent, nrt_str rest) {
     }
 }
 
+/* What a subscription to nrt.requests.FUZZ_HOST.* gets. */
+static bool is_for_service(nrt_str subject) {
+    const nrt_str begin = NRT__STR("nrt.requests." FUZZ_HOST ".");
+    return nrt__str_starts(subject, begin) && subject.len > begin.len &&
+           !memchr(subject.ptr + begin.len, '.', subject.len - begin.len);
+}
+
 /* The operation takes `line` and so many bytes behind it. */
 static size_t read_pub(fuzz_sent *sent, nrt_str rest, nrt_str behind) {
     nrt_str all = rest;
@@ -219,7 +229,7 @@ static size_t read_pub(fuzz_sent *sent, nrt_str rest, nrt_str behind) {
     sent->payload = (nrt_str){behind.ptr, (size_t)len};
     CHECK(fuzz_is_line_safe(sent->subject) && sent->subject.len <= NRT__SUBJECT_MAX);
     /* A request of ours, or what a peer asked us to answer to, which is none. */
-    bool request = nrt__str_starts(sent->subject, NRT__STR("nrt.requests." FUZZ_HOST "."));
+    bool request = is_for_service(sent->subject);
     CHECK(request == (sent->reply.len > 0));
     CHECK(!request || fuzz_is_plain_subject(sent->subject));
     CHECK(request || nrt__reply_is_safe(sent->subject));
@@ -267,14 +277,36 @@ bool fuzz_world_sent(fuzz_world *world, fuzz_sent *sent) {
 void fuzz_world_lose(fuzz_world *world) {
     world->dying = false;
     world->taken = 0;
+    if (nrt__session_state_get(world->session) == NRT__SESSION_READY) {
+        nrt__client_save(world->client, world->session);
+    }
     nrt__session_stop(world->session);
-    nrt__client_disconnected(world->client, "it was lost");
+    nrt__client_disconnected(world->client, world->session, "it was lost");
     nrt__session_start(world->session, &world->login);
+}
+
+void fuzz_world_cut(fuzz_world *world) {
+    nrt__session_sent(world->session, world->taken);
+    world->taken = 0;
+    nrt__session_sent(world->session, nrt__session_output(world->session).len / 2);
+    fuzz_world_lose(world);
 }
 
 void fuzz_world_tick(fuzz_world *world, uint32_t ms) {
     world->env.now_ms += ms;
     nrt__timers_run(&world->timers, world->env.now_ms);
+}
+
+void fuzz_world_pass(fuzz_world *world, uint32_t ms) {
+    int64_t until = world->env.now_ms + ms;
+    int64_t next;
+    while ((next = nrt__timers_next(&world->timers)) >= 0 && next <= until) {
+        world->env.now_ms = next > world->env.now_ms ? next : world->env.now_ms;
+        nrt__timers_run(&world->timers, world->env.now_ms);
+        next = nrt__timers_next(&world->timers);
+        CHECK(next < 0 ? world->timers.count == 0 : next > world->env.now_ms); /* no spinning */
+    }
+    world->env.now_ms = until;
 }
 
 void fuzz_world_end_one(fuzz_world *world) {

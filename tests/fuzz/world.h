@@ -72,10 +72,17 @@ void fuzz_world_deliver(fuzz_world *world, nrt_str subject, uint64_t sid, nrt_st
  * was meant. False when there is none. */
 bool fuzz_world_sent(fuzz_world *world, fuzz_sent *sent);
 
-/* The connection is lost, and the next one stands. */
+/* The connection is lost, with what was not taken, and the next one stands. */
 void fuzz_world_lose(fuzz_world *world);
 
+/* The same in the middle of a write: half of what there was has gone out. */
+void fuzz_world_cut(fuzz_world *world);
+
+/* Time leaps, as on a machine that was busy. */
 void fuzz_world_tick(fuzz_world *world, uint32_t ms);
+
+/* Time passes: timers run whenever they ask for it. */
+void fuzz_world_pass(fuzz_world *world, uint32_t ms);
 
 /* Ends the exchange that was deferred first, if there is one. */
 void fuzz_world_end_one(fuzz_world *world);

@@ -89,7 +89,6 @@ GREETINGS = {
     "NUL in INFO": b'INFO {"server_name":"a\0b"}\r\n', "not UTF-8": b'INFO {"server_name":"\xff"}\r\n',
     "bare LF": info().replace(b"\r\n", b"\n"), "PING first": b"PING\r\n" * 3 + b"-ERR 'x'\r\n",
     "MSG first": b"MSG a 1 0\r\n\r\n", "-ERR": b"-ERR 'maximum connections exceeded'\r\n",
-    "a refusal": info() + b"-ERR 'Authorization Violation'\r\n",
     "a giant line": b"INFO {" + b" " * 2_000_000 + b"}\r\n", "a line without end": b"X" * 2_000_000,
 }
 
@@ -134,6 +133,7 @@ PROTOCOL = {
     "a line without end": b"MSG " + b"a" * 1_000_000, "INFO without JSON": b"INFO {\r\n",
     "-ERR": b"-ERR 'Stale Connection'\r\n", "a long -ERR": b"-ERR '" + b"e" * 3000 + b"'\r\n",
     "-ERR with escapes": b"-ERR '\x1b[2J\x1b]0;x\x07\x9b'\r\n", "-ERR without text": b"-ERR\r\n",
+    "a refusal": b"-ERR 'User Authentication Expired'\r\n",
 }
 
 

@@ -1,454 +1,178 @@
-/* Requests whose connection is lost or comes late, and exchanges that are ended from outside, in
- * every state. A second session is in client_switch_test.c. */
-#include "client_fixture.h"
+/* What becomes of requests when the connection goes, or may not have replies: which are kept for
+ * the next one, and that nobody is told twice, or at all where nobody is there. */
+#include "unit.h"
 
-static const nrt_client_stats *stats(void) {
-    return nrt__client_stats(e->client);
+#include "engine.h"
+
+enum { WAITING_MAX = 4096 }; /* what engine_init lets wait */
+
+typedef struct answer {
+    int calls;
+    int error;
+    int status;
+} answer;
+
+static engine *e; /* of the test that runs */
+static char sid[24];
+
+static void on_result(const nrt_result *result, void *arg) {
+    answer *a = arg;
+    a->calls++;
+    a->error = result->error;
+    a->status = result->response ? nrt_response_status(result->response) : 0;
 }
 
-static void refuse(const char *subject) {
-    reply_frame(subject, "t=refuse, reason=busy");
-}
-
-static nrt_request *post(const char *body) {
-    nrt_request *request = nrt_request_create("POST", URL, NULL);
-    assert_int_equal(nrt_request_set_body(request, nrt_str_from(body)), 0);
-    return request;
-}
-
-static void send_request(nrt_request *request, nrt_result_fn fn, answer *a) {
-    assert_int_equal(nrt__client_send(e->client, &request->message, 0, fn, a, NULL), 0);
-    nrt_request_destroy(request);
-}
-
-/* Only so much of the output is handed to the socket. */
-static void hand_over(size_t len) {
-    nrt__session_sent(e->session, len);
-}
-
-/* ---- one connection ---- */
-
-static void a_get_waits_and_is_sent_again(void **state) {
+static int setup(void **state) {
     (void)state;
-    answer a = {0};
-    get(&a, NULL);
-    engine_pub first = sent();
-    engine_disconnect(e);
-    assert_int_equal(a.calls, 0);
-    engine_advance(e, 1500);
-    assert_int_equal(engine_connect(e), 0);
-    engine_pub again = sent();
-    assert_string_equal(again.subject, first.subject);
-    assert_string_not_equal(again.reply, first.reply);
-    reply(first.reply, OK_REPLY); /* the answer to the first one, too late */
-    assert_int_equal(stats()->orphans, 1);
-    assert_int_equal(a.calls, 0);
-    engine_advance(e, 1000); /* it does not wait for a connection any more */
-    reply(again.reply, OK_REPLY);
-    assert_int_equal(a.status, 200);
-    assert_int_equal(a.attempts, 2);
-    assert_int_equal(stats()->retries_idempotent, 1);
-}
-
-static void a_post_is_aborted_unless_it_has_a_key(void **state) {
-    (void)state;
-    answer plain = {0};
-    answer keyed = {0};
-    send_request(post("1"), on_result, &plain);
-    nrt_request *request = post("2");
-    nrt_fields *fields = nrt_request_edit(request);
-    assert_int_equal(nrt_fields_add(fields, NRT__STR("Idempotency-Key"), NRT__STR("\"k\"")), 0);
-    send_request(request, on_result, &keyed);
-    engine_take(e);
-    engine_disconnect(e);
-    assert_int_equal(plain.error, NRT_ERR_ABORTED);
-    assert_int_equal(keyed.calls, 0);
-    assert_int_equal(engine_connect(e), 0);
-    reply(sent().reply, OK_REPLY);
-    assert_int_equal(keyed.status, 200);
-}
-
-static void safe_methods_are_those_of_the_registry(void **state) {
-    (void)state;
-    static const struct {
-        const char *method;
-        bool again;
-    } methods[] = {{"GET", true},     {"HEAD", true},  {"PUT", true},      {"DELETE", true},
-                   {"OPTIONS", true}, {"QUERY", true}, {"PROPFIND", true}, {"SEARCH", true},
-                   {"REPORT", true},  {"POST", false}, {"PATCH", false},   {"LOCK", false},
-                   {"GETTER", false}};
-    for (size_t i = 0; i < COUNT(methods); i++) {
-        answer a = {0};
-        char url[64];
-        snprintf(url, sizeof(url), "http://host%zu.nats/", i);
-        assert_int_equal(send_for(&a, methods[i].method, url, 0, NULL), 0);
-        engine_take(e);
-        engine_disconnect(e);
-        assert_int_equal(a.error, methods[i].again ? 0 : NRT_ERR_ABORTED);
-        assert_int_equal(a.calls, !methods[i].again);
-        assert_int_equal(engine_connect(e), 0);
-        if (methods[i].again) {
-            reply(sent().reply, "HTTP/1.1 204 No Content\r\n\r\n");
-            assert_int_equal(a.status, 204);
-        }
-        assert_nothing_sent();
+    e = calloc(1, sizeof(*e));
+    int error = engine_init(e, ENGINE_CLIENT);
+    if (error == 0) {
+        error = engine_connect(e);
     }
+    sscanf(strstr(e->greeting, "SUB _INBOX."), "SUB %*s %23s", sid);
+    return error;
 }
 
-static void what_was_not_sent_is_no_attempt(void **state) {
+static int teardown(void **state) {
     (void)state;
-    answer whole = {0};
-    answer partly = {0};
-    answer not_at_all = {0};
-    send_request(post("111"), on_result, &whole);
+    engine_finish(e);
+    free(e);
+    return 0;
+}
+
+static int post(answer *a, const char *url, size_t size) {
+    static char body[WAITING_MAX];
+    nrt_request *request = nrt_request_create("POST", url, NULL);
+    assert_non_null(request);
+    memset(body, 'b', sizeof(body));
+    assert_int_equal(nrt_request_set_body(request, (nrt_str){body, size}), 0);
+    int error = nrt__client_send(e->client, &request->message, 0, on_result, a, NULL);
+    nrt_request_destroy(request);
+    return error;
+}
+
+/* The socket is gone: as lib/link.c does it. */
+static void lose(void) {
+    nrt__client_save(e->client, e->session);
+    nrt__session_stop(e->session);
+    nrt__client_disconnected(e->client, e->session, "cut");
+}
+
+static void what_had_not_begun_to_go_out_goes_with_the_next_connection(void **state) {
+    (void)state;
+    answer sent = {0};
+    answer cut = {0};
+    answer kept = {0};
+    assert_int_equal(post(&sent, "http://one.nats/", 3), 0);
     size_t one = nrt__session_output(e->session).len;
-    send_request(post("222"), on_result, &partly);
-    send_request(post("333"), on_result, &not_at_all);
-    hand_over(2 * one - 1);
-    engine_disconnect(e);
-    assert_int_equal(whole.error, NRT_ERR_ABORTED);
-    assert_int_equal(partly.calls + not_at_all.calls, 0);
+    assert_int_equal(post(&cut, "http://two.nats/", 3), 0);
+    assert_int_equal(post(&kept, "http://six.nats/", 3), 0);
+    nrt__session_sent(e->session, one + 1);
+    lose();
+    assert_int_equal(sent.error, NRT_ERR_ABORTED);
+    assert_int_equal(cut.error, NRT_ERR_DISCONNECTED);
+    assert_int_equal(kept.calls, 0);
+    assert_int_equal(nrt__client_in_flight(e->client), 1);
     assert_int_equal(engine_connect(e), 0);
-    engine_pub pubs[2];
-    const char *rest = engine_read_pub(engine_take(e), &pubs[0]);
-    assert_non_null(rest);
-    assert_non_null(engine_read_pub(rest, &pubs[1]));
-    assert_memory_equal(pubs[0].payload.ptr + pubs[0].payload.len - 3, "222", 3);
-    assert_memory_equal(pubs[1].payload.ptr + pubs[1].payload.len - 3, "333", 3);
-    reply(pubs[0].reply, OK_REPLY);
-    reply(pubs[1].reply, OK_REPLY);
-    assert_int_equal(partly.status, 200);
-    assert_int_equal(partly.attempts, 1);
-    assert_int_equal(not_at_all.attempts, 1);
-    assert_int_equal(stats()->attempts, 3);
-    assert_int_equal(stats()->retries_idempotent, 0); /* and costs none of the budget */
-}
-
-static void without_retries_too_it_is_sent_later(void **state) {
-    (void)state;
-    answer a = {0};
-    send_request(post("body"), on_result, &a);
-    engine_disconnect(e);
-    engine_disconnect(e); /* attempts that fail */
-    assert_int_equal(a.calls, 0);
-    assert_int_equal(engine_connect(e), 0);
-    engine_pub pub = sent();
-    assert_string_equal(pub.subject, "nrt.requests.weather.nats.post");
-    assert_view(pub.payload,
-                "POST /city HTTP/1.1\r\nHost: weather.nats\r\nContent-Length: 4\r\n" ACCEPT
-                "\r\nbody");
-    reply(pub.reply, OK_REPLY);
-    assert_int_equal(a.status, 200);
-}
-
-/* It had been accepted, which is for nothing now. */
-static void another_instance_may_refuse_it(void **state) {
-    (void)state;
-    answer a = {0};
-    get(&a, NULL);
-    reply_frame(sent().reply, "t=accept");
-    engine_disconnect(e);
-    assert_int_equal(engine_connect(e), 0);
-    refuse(sent().reply);
-    assert_int_equal(a.calls, 0);
-    engine_advance(e, 28);
-    reply(sent().reply, OK_REPLY);
-    assert_int_equal(a.status, 200);
-    assert_int_equal(a.attempts, 3);
-}
-
-/* Whether it may have been executed is in the error. */
-static void errors_tell_what_may_have_happened(void **state) {
-    (void)state;
-    answer lost = {0};
-    answer unsent = {0};
-    answer refused = {0};
-    get(&lost, NULL);
-    get(&refused, NULL);
     engine_pub pub;
-    assert_non_null(engine_read_pub(engine_read_pub(engine_take(e), &pub), &pub));
-    refuse(pub.reply);
-    get(&unsent, NULL);
-    engine_disconnect(e);
-    assert_int_equal(lost.calls + unsent.calls + refused.calls, 0);
-    engine_advance(e, 2100);
-    assert_int_equal(lost.error, NRT_ERR_ABORTED);
-    assert_int_equal(unsent.error, NRT_ERR_DISCONNECTED);
-    assert_int_equal(refused.error, NRT_ERR_DISCONNECTED);
-    assert_non_null(strstr(unsent.detail, "cut"));
-    assert_int_equal(lost.attempts, 1);
-    assert_int_equal(unsent.attempts, 0);
-    assert_int_equal(nrt__client_in_flight(e->client), 0);
+    const char *rest = engine_read_pub(engine_take(e), &pub);
+    assert_string_equal(rest, "");
+    assert_string_equal(pub.subject, "nrt.requests.six.nats.post");
+    assert_int_equal(engine_message(e, sid, pub.reply, NULL, "HTTP/1.1 204 No Content\r\n\r\n"), 0);
+    assert_int_equal(kept.status, 204);
+    assert_int_equal(sent.calls + cut.calls + kept.calls, 3);
 }
 
-/* Silence made a second attempt, and that could not go out. */
-static void a_silent_attempt_may_have_happened(void **state) {
+static void what_is_kept_waits_for_a_connection_only_so_long(void **state) {
     (void)state;
     answer a = {0};
-    answer b = {0};
-    get(&a, NULL);
-    reply(sent().reply, FRAMED_REPLY);
-    get(&b, NULL);
-    engine_take(e);
-    engine_advance(e, 1008); /* it is paused before the second one */
-    engine_disconnect(e);
-    assert_int_equal(b.calls, 0);
-    engine_advance(e, 2100);
-    assert_int_equal(b.error, NRT_ERR_ABORTED);
+    assert_int_equal(post(&a, "http://one.nats/", 3), 0);
+    lose();
+    engine_advance(e, 1990);
+    assert_int_equal(a.calls, 0);
+    engine_advance(e, 20);
+    assert_int_equal(a.error, NRT_ERR_DISCONNECTED);
+    assert_int_equal(engine_connect(e), 0);
+    assert_string_equal(engine_take(e), "");
 }
 
-static int setup_refused(void **state) {
+static void no_more_is_kept_than_may_wait(void **state) {
     (void)state;
-    return client_setup_with(2, NRT_RETRY_REFUSED);
-}
-
-/* It was silent, and then it says that it has done nothing. */
-static void a_late_refusal_is_believed(void **state) {
-    (void)state;
-    answer a = {0};
-    answer b = {0};
-    get(&a, NULL);
-    reply(sent().reply, FRAMED_REPLY);
-    get(&b, NULL);
-    engine_pub pub = sent();
-    engine_advance(e, 1500);
-    refuse(pub.reply);
-    engine_disconnect(e);
-    engine_advance(e, 2100);
-    assert_int_equal(b.error, NRT_ERR_DISCONNECTED);
-}
-
-static void the_budget_holds_for_lost_ones_too(void **state) {
-    (void)state;
-    static answer a[20];
+    static answer a[3]; /* two are told when the client is destroyed */
     memset(a, 0, sizeof(a));
     for (size_t i = 0; i < COUNT(a); i++) {
-        get(&a[i], NULL);
+        assert_int_equal(post(&a[i], "http://one.nats/", WAITING_MAX / 3), 0);
     }
-    engine_take(e);
-    engine_disconnect(e);
-    size_t aborted = 0;
-    for (size_t i = 0; i < COUNT(a); i++) {
-        aborted += a[i].error == NRT_ERR_ABORTED;
-    }
-    assert_int_equal(aborted, 20 - 14);
-    assert_int_equal(stats()->retries_denied, aborted);
-    assert_int_equal(nrt__client_in_flight(e->client), 14);
+    lose();
+    assert_int_equal(a[0].calls + a[1].calls, 0);
+    assert_int_equal(a[2].error, NRT_ERR_DISCONNECTED);
+    assert_int_equal(nrt__client_in_flight(e->client), 2);
 }
 
-static void losing_it_again_and_again_ends(void **state) {
+static void without_an_inbox_everybody_is_told_and_nobody_begins(void **state) {
     (void)state;
-    answer a = {0};
-    get(&a, NULL);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(a.calls, 0);
-        sent();
-        engine_disconnect(e);
-        assert_int_equal(engine_connect(e), 0);
-    }
-    assert_nothing_sent();
-    assert_int_equal(a.error, NRT_ERR_ABORTED);
-    assert_int_equal(a.attempts, 3);
-}
-
-/* ---- callbacks ---- */
-
-static answer again;
-static nrt_exchange_id others[2];
-
-static void send_another(const nrt_result *result, void *arg) {
-    on_result(result, arg);
-    if (again.calls == 0 && result->error != NRT_ERR_CANCELED) {
-        get(&again, NULL);
-    }
-}
-
-static void cancel_others(const nrt_result *result, void *arg) {
-    on_result(result, arg);
-    for (size_t i = 0; i < COUNT(others); i++) {
-        nrt__client_cancel(e->client, others[i]);
-    }
-}
-
-static void callbacks_may_send_when_a_connection_is_lost(void **state) {
-    (void)state;
-    answer a = {0};
-    memset(&again, 0, sizeof(again));
-    send_request(post("x"), send_another, &a);
-    engine_take(e);
+    answer sent = {0};
+    answer waiting = {0};
+    answer late = {0};
+    char denied[200];
+    char inbox[100];
     engine_disconnect(e);
-    assert_int_equal(a.error, NRT_ERR_ABORTED);
-    assert_int_equal(again.calls, 0);
-    assert_int_equal(engine_connect(e), 0);
-    reply(sent().reply, OK_REPLY);
-    assert_int_equal(again.status, 200);
-}
-
-static void callbacks_may_cancel_others(void **state) {
-    (void)state;
-    answer a = {0};
-    answer b = {0};
-    answer c = {0};
-    send_request(post("x"), cancel_others, &a);
-    assert_int_equal(send_for(&b, "POST", URL, 0, &others[0]), 0); /* lost as well */
-    get(&c, &others[1]);                                           /* will wait */
-    engine_take(e);
-    engine_disconnect(e);
-    assert_int_equal(a.error, NRT_ERR_ABORTED);
-    assert_int_equal(b.error, NRT_ERR_CANCELED);
-    assert_int_equal(c.error, NRT_ERR_CANCELED);
-    assert_int_equal(a.calls + b.calls + c.calls, 3);
+    assert_int_equal(post(&waiting, "http://one.nats/", 0), 0);
+    nrt__session_start(e->session, &e->login);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
+    assert_int_equal(sscanf(strstr(e->greeting, "SUB _INBOX."), "SUB %99s", inbox), 1);
+    snprintf(denied, sizeof(denied), "-ERR 'Permissions Violation for Subscription to \"%s\"'\r\n",
+             inbox);
+    assert_int_equal(engine_feed(e, denied), 0);
+    assert_int_equal(waiting.error, NRT_ERR_PERMISSION);
+    assert_non_null(strstr(e->log, "_INBOX"));
+    assert_int_equal(post(&late, "http://one.nats/", 0), NRT_ERR_PERMISSION);
     assert_int_equal(nrt__client_in_flight(e->client), 0);
-}
 
-static void callbacks_may_do_so_on_a_refusal(void **state) {
-    (void)state;
-    answer a = {0};
-    answer b = {0};
-    memset(&again, 0, sizeof(again));
-    memset(others, 0, sizeof(others));
-    send_request(post("x"), send_another, &a);
-    get(&b, &others[0]);
-    engine_pub pub;
-    engine_read_pub(engine_take(e), &pub);
-    reply_frame(pub.reply, "t=nothing");
-    assert_int_equal(a.error, NRT_ERR_PROTOCOL);
-    reply(sent().reply, OK_REPLY); /* sent from inside */
-    assert_int_equal(again.status, 200);
-    answer c = {0};
-    send_request(post("x"), cancel_others, &c);
-    refuse(sent().reply);
     engine_disconnect(e);
-    engine_advance(e, 2100); /* both wait: the first to be told cancels the other */
-    assert_int_equal(b.calls + c.calls, 2);
-    assert_int_equal(nrt__client_in_flight(e->client), 0);
+    assert_int_equal(engine_connect(e), 0); /* to a server that allows it */
+    assert_int_equal(post(&sent, "http://one.nats/", 0), 0);
+    assert_int_equal(engine_feed(e, denied), 0); /* and changes its mind */
+    assert_int_equal(sent.error, NRT_ERR_PERMISSION);
+    assert_int_equal(waiting.calls + sent.calls, 2);
+    assert_int_equal(late.calls, 0);
 }
 
-/* ---- ended from outside ---- */
-
-typedef enum phase {
-    SENT = 0,
-    PAUSED,
-    WAITING,
-    PHASES,
-} phase;
-
-/* Brings an exchange there; the token of its first attempt. */
-static void bring_to(phase where, answer *a, nrt_exchange_id *id, char token[600]) {
-    get(a, id);
-    engine_pub pub = sent();
-    strcpy(token, pub.reply);
-    if (where == PAUSED) {
-        refuse(pub.reply);
-    } else if (where == WAITING) {
-        engine_disconnect(e);
-    }
-    assert_int_equal(a->calls, 0);
-}
-
-static void it_can_be_canceled_in_every_state(void **state) {
+static void in_a_forked_child_no_callback_comes(void **state) {
     (void)state;
-    for (phase where = SENT; where < PHASES; where++) {
-        answer a = {0};
-        nrt_exchange_id id;
-        char token[600];
-        bring_to(where, &a, &id, token);
-        assert_int_equal(nrt__client_cancel(e->client, id), 0);
-        assert_int_equal(a.error, NRT_ERR_CANCELED);
-        assert_int_equal(nrt__client_cancel(e->client, id), NRT_ERR_STATE);
-        if (where == WAITING) {
-            assert_int_equal(engine_connect(e), 0);
-        }
-        engine_advance(e, 3000);
-        assert_nothing_sent();
-        reply(token, OK_REPLY);
-        assert_int_equal(a.calls, 1);
-        assert_int_equal(nrt__client_in_flight(e->client), 0);
-    }
-}
-
-static void it_can_be_destroyed_in_every_state(void **state) {
-    for (phase where = SENT; where < PHASES; where++) {
-        answer a = {0};
-        char token[600];
-        bring_to(where, &a, NULL, token);
-        nrt__client_destroy(e->client);
-        e->client = NULL;
-        assert_int_equal(a.error, NRT_ERR_CANCELED);
-        engine_advance(e, 40000); /* no timer of it is left */
-        assert_int_equal(a.calls, 1);
-        client_teardown(state);
-        assert_int_equal(client_setup_retries(state), 0);
-    }
-}
-
-static void a_muted_client_tells_nobody(void **state) {
-    (void)state;
-    answer a = {0};
-    answer b = {0};
-    char token[600];
-    bring_to(PAUSED, &a, NULL, token);
-    bring_to(WAITING, &b, NULL, token);
+    answer sent = {0};
+    answer waiting = {0};
+    assert_int_equal(post(&sent, "http://one.nats/", 3), 0);
+    engine_take(e);
+    nrt__client_mute(e->client);
+    nrt__session_stop(e->session);
+    nrt__client_disconnected(e->client, e->session, "cut");
+    assert_int_equal(sent.calls, 0);
+    assert_int_equal(post(&waiting, "http://one.nats/", 3), 0);
     nrt__client_mute(e->client);
     nrt__client_destroy(e->client);
     e->client = NULL;
-    assert_int_equal(a.calls + b.calls, 0);
+    assert_int_equal(waiting.calls, 0);
 }
 
-static void a_denial_reaches_a_second_attempt(void **state) {
+static void a_client_cannot_be_without_secrets(void **state) {
     (void)state;
-    answer a = {0};
-    get(&a, NULL);
-    refuse(sent().reply);
-    static const char denial[] =
-        "-ERR 'Permissions Violation for Publish to \"nrt.requests.weather.nats.get\"'\r\n";
-    assert_int_equal(engine_feed(e, denial), 0); /* nothing is out: it is for nobody */
-    assert_int_equal(a.calls, 0);
-    engine_advance(e, 18);
-    sent();
-    assert_int_equal(engine_feed(e, denial), 0);
-    assert_int_equal(a.error, NRT_ERR_PERMISSION);
+    nrt__client_options options = {.prefix = NRT__STR("nrt"), .limits = NRT__H1_LIMITS_DEFAULT};
+    e->env.random_left = 0;
+    e->random_fails = true;
+    assert_null(nrt__client_create(&e->env, &e->timers, e->session, &options));
 }
 
-static void without_an_inbox_those_that_pause_and_wait_are_told(void **state) {
-    (void)state;
-    answer paused = {0};
-    answer lost = {0};
-    char token[600];
-    char text[600];
-    bring_to(PAUSED, &paused, NULL, token);
-    bring_to(SENT, &lost, NULL, token);
-    token[strlen(token) - 20] = '\0'; /* without slot and secret */
-    snprintf(text, sizeof(text), "-ERR 'Permissions Violation for Subscription to \"%s*\"'\r\n",
-             token);
-    assert_int_equal(engine_feed(e, text), 0);
-    assert_int_equal(paused.error, NRT_ERR_PERMISSION);
-    assert_int_equal(lost.error, NRT_ERR_PERMISSION);
-    engine_advance(e, 100);
-    assert_nothing_sent();
-}
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RETRY_TEST(a_get_waits_and_is_sent_again),
-        RETRY_TEST(a_post_is_aborted_unless_it_has_a_key),
-        RETRY_TEST(safe_methods_are_those_of_the_registry),
-        RETRY_TEST(what_was_not_sent_is_no_attempt),
-        CLIENT_TEST(without_retries_too_it_is_sent_later),
-        RETRY_TEST(another_instance_may_refuse_it),
-        RETRY_TEST(errors_tell_what_may_have_happened),
-        RETRY_TEST(a_silent_attempt_may_have_happened),
-        cmocka_unit_test_setup_teardown(a_late_refusal_is_believed, setup_refused, client_teardown),
-        RETRY_TEST(the_budget_holds_for_lost_ones_too),
-        RETRY_TEST(losing_it_again_and_again_ends),
-        RETRY_TEST(callbacks_may_send_when_a_connection_is_lost),
-        RETRY_TEST(callbacks_may_cancel_others),
-        RETRY_TEST(callbacks_may_do_so_on_a_refusal),
-        RETRY_TEST(it_can_be_canceled_in_every_state),
-        RETRY_TEST(it_can_be_destroyed_in_every_state),
-        RETRY_TEST(a_muted_client_tells_nobody),
-        RETRY_TEST(a_denial_reaches_a_second_attempt),
-        RETRY_TEST(without_an_inbox_those_that_pause_and_wait_are_told),
+        TEST(what_had_not_begun_to_go_out_goes_with_the_next_connection),
+        TEST(what_is_kept_waits_for_a_connection_only_so_long),
+        TEST(no_more_is_kept_than_may_wait),
+        TEST(without_an_inbox_everybody_is_told_and_nobody_begins),
+        TEST(in_a_forked_child_no_callback_comes),
+        TEST(a_client_cannot_be_without_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Requests that are sent again while the connection stands: after what, when, how often, and what
- * becomes of the attempts before. What a lost connection does is in client_lost_test.c. */
+ * becomes of the attempts before. What a lost connection does is in client_resend_test.c. */
 #include "client_fixture.h"
 
 enum {
@@ -361,7 +361,6 @@ static void who_has_accepted_may_be_silent(void **state) {
     engine_pub pub = sent();
     engine_advance(e, 900);
     reply_frame(pub.reply, "t=accept");
-    reply_frame(pub.reply, "t=accept"); /* the same, by another session */
     engine_advance(e, 8000);
     assert_nothing_sent();
     assert_int_equal(b.calls, 0);
@@ -440,6 +439,12 @@ static void frames_without_a_place_end_the_exchange(void **state) {
     reply_frame(pub.reply, "t=accept");
     refuse(pub.reply); /* it says that it has begun */
     assert_int_equal(late.error, NRT_ERR_PROTOCOL);
+    answer twice = {0};
+    get(&twice, NULL);
+    pub = sent();
+    reply_frame(pub.reply, "t=accept");
+    reply_frame(pub.reply, "t=accept");
+    assert_int_equal(twice.error, NRT_ERR_PROTOCOL);
     assert_int_equal(nrt__client_in_flight(e->client), 0);
 }
 

@@ -63,6 +63,15 @@ static void on_denied(nrt_str subject, void *arg) {
     }
 }
 
+static int on_secure(const nrt__nats_info *info, void *arg) {
+    engine *e = arg;
+    append(e->events, sizeof(e->events), "secure\n");
+    if (e->tls == ENGINE_TLS_IF_ASKED) {
+        return info->tls_required;
+    }
+    return info->tls_required || info->tls_available ? 1 : NRT_ERR_TLS;
+}
+
 static void on_info(void *arg) {
     engine *e = arg;
     append(e->events, sizeof(e->events), "info\n");
@@ -95,7 +104,15 @@ static void run(nrt_exchange *exchange, void *arg) {
 }
 
 static nrt__session_events events_of(engine *e) {
-    return (nrt__session_events){on_ready, on_denied, on_info, on_stale, on_output, e};
+    return (nrt__session_events){
+        .ready = on_ready,
+        .secure = e->tls == ENGINE_NO_TLS ? NULL : on_secure,
+        .denied = on_denied,
+        .info = on_info,
+        .stale = on_stale,
+        .output = on_output,
+        .arg = e,
+    };
 }
 
 int engine_init(engine *e, unsigned parts) {

@@ -14,6 +14,12 @@ enum { ENGINE_TEXT_MAX = 512 * 1024 };
     "INFO {\"server_id\":\"A\",\"server_name\":\"n1\",\"version\":\"2.10.1\",\"headers\":true,"    \
     "\"max_payload\":4096,\"client_id\":7,\"cluster\":\"c1\"}\r\n"
 
+typedef enum engine_tls {
+    ENGINE_NO_TLS = 0, /* nobody here can do it */
+    ENGINE_TLS_IF_ASKED,
+    ENGINE_TLS_INSISTED,
+} engine_tls;
+
 typedef struct engine {
     nrt__env env;
     nrt__timers timers;
@@ -27,6 +33,7 @@ typedef struct engine {
     unsigned retry_on;
     bool multi_reply; /* known to be allowed to the services */
     bool probe;       /* services ask whether they may send frames, as soon as a session is ready */
+    engine_tls tls;   /* before engine_init */
     uint64_t random;
     bool random_fails;
     char events[4096];   /* a line for each thing the session told */

@@ -93,6 +93,7 @@ static void unknown_numbers_have_an_answer_too(void **state) {
         assert_int_equal(nrt_error_status(unknown[i]), 500);
     }
     assert_string_equal(nrt_error_text(0), "no error");
+    assert_string_equal(nrt_error_code(0), "ok");
     assert_int_equal(nrt_error_status(0), 200);
 }
 

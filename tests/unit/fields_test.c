@@ -140,6 +140,8 @@ static void removing_tells_how_many_there_were(void **state) {
     assert_fields(s, "B: 2");
     assert_int_equal(nrt_fields_remove(&s->fields, "A"), 0);
     assert_int_equal(nrt_fields_remove(NULL, "A"), 0);
+    assert_int_equal(nrt_fields_add(NULL, NRT__STR("A"), NRT__STR("1")), NRT_ERR_USAGE);
+    assert_int_equal(nrt_fields_set(NULL, NRT__STR("A"), NRT__STR("1")), NRT_ERR_USAGE);
 }
 
 static void there_is_no_field_behind_the_last(void **state) {

@@ -186,6 +186,15 @@ static void other_versions_are_told_apart_from_nonsense(void **state) {
     REFUSE(RESPONSE, "HTTP/2 200\r\n\r\n", NRT_ERR_PROTOCOL);
 }
 
+/* What is told first is what comes first, also where all of it has come. */
+static void a_bad_start_line_is_told_before_what_follows_it(void **state) {
+    (void)state;
+    REFUSE(REQUEST, "GET / HTTP/2.0\r\nHost: a\n\r\n", NRT_ERR_VERSION);
+    REFUSE(REQUEST, "GET / HTTP/2.0\r\n Host: a\r\n\r\n", NRT_ERR_VERSION);
+    REFUSE(REQUEST, "GET / HTTP/2.0\r\nA: b\rc\r\n\r\n", NRT_ERR_VERSION);
+    REFUSE(REQUEST, "GET /\r HTTP/2.0\r\nHost: a\r\n\r\n", NRT_ERR_BAD_REQUEST);
+}
+
 static void framing_has_one_meaning_or_none(void **state) {
     (void)state;
 #define FRAMED(lines) "POST / HTTP/1.1\r\nHost: a\r\n" lines "\r\n\r\n0\r\n\r\n"
@@ -208,6 +217,24 @@ static void framing_has_one_meaning_or_none(void **state) {
     REFUSE(REQUEST, FRAMED("Transfer-Encoding: xchunked"), NRT_ERR_BAD_REQUEST);
     REFUSE(REQUEST, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
            NRT_ERR_BAD_REQUEST);
+}
+
+/* llhttp, which looks for the end of the body, does not take HTAB for white space there: it would
+ * read on to the end of the connection what we take for chunks. So the head is refused, at once. */
+static void chunked_with_a_tab_behind_it_is_refused(void **state) {
+    (void)state;
+    const nrt_str head = NRT__STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n");
+    nrt__h1_reader reader;
+    nrt__message message;
+    size_t used;
+    nrt_str body;
+    nrt__h1_reader_init(&reader, NULL);
+    nrt__message_init(&message, false);
+    nrt__h1_begin(&reader, &message, RESPONSE);
+    assert_int_equal(nrt__h1_read(&reader, head.ptr, head.len, &used, &body), NRT_ERR_PROTOCOL);
+    nrt__message_free(&message);
+    nrt__h1_reader_free(&reader);
+    REFUSE(REQUEST, FRAMED("Transfer-Encoding: chunked\t"), NRT_ERR_BAD_REQUEST);
 }
 
 static void malformed_chunks_are_refused(void **state) {
@@ -432,7 +459,9 @@ int main(void) {
         cmocka_unit_test(a_response_without_framing_ends_with_its_connection),
         cmocka_unit_test(version_0_0_is_for_old_peers_only),
         cmocka_unit_test(other_versions_are_told_apart_from_nonsense),
+        cmocka_unit_test(a_bad_start_line_is_told_before_what_follows_it),
         cmocka_unit_test(framing_has_one_meaning_or_none),
+        cmocka_unit_test(chunked_with_a_tab_behind_it_is_refused),
         cmocka_unit_test(malformed_chunks_are_refused),
         cmocka_unit_test(the_empty_line_behind_the_last_chunk_ends_in_crlf),
         cmocka_unit_test(malformed_heads_are_refused),

@@ -65,6 +65,13 @@ static void what_is_not_a_json_object_is_refused(void **state) {
     assert_int_equal(read_info(deep), NRT_ERR_SERVER);
 }
 
+/* Else a server could make us promise any amount of memory. */
+static void an_enormous_max_payload_is_not_believed(void **state) {
+    (void)state;
+    assert_int_equal(read_info("{\"max_payload\":9223372036854775807}"), 0);
+    assert_int_equal(info.max_payload, NRT__NATS_PAYLOAD_MAX);
+}
+
 static void values_of_the_wrong_kind_count_as_not_said(void **state) {
     (void)state;
     assert_int_equal(read_info("{\"server_name\":5,\"max_payload\":\"many\",\"client_id\":-3,"
@@ -125,7 +132,7 @@ static void urls_are_bounded_in_number_and_length(void **state) {
 static json_t *connect_with(const nrt__nats_login *login) {
     nrt__buf out;
     nrt__buf_init(&out, 4096);
-    assert_true(nrt__nats_connect_write(&out, login));
+    assert_int_equal(nrt__nats_connect_write(&out, login, "nonce"), 0);
     nrt_str text = nrt__buf_view(&out);
     assert_true(nrt__str_starts(text, NRT__STR("CONNECT {")));
     assert_memory_equal(text.ptr + text.len - 3, "}\r\n", 3);
@@ -156,7 +163,10 @@ static void connect_says_what_is_needed(void **state) {
 
 static void credentials_cannot_break_out_of_connect(void **state) {
     (void)state;
-    const nrt__nats_login login = {"a\"b", "me\r\nPUB x 0\r\n", "p\\\"w\xc3\xa9", "t\x01\x1b"};
+    const nrt__nats_login login = {.name = "a\"b",
+                                   .user = "me\r\nPUB x 0\r\n",
+                                   .password = "p\\\"w\xc3\xa9",
+                                   .token = "t\x01\x1b"};
     json_t *json = connect_with(&login);
     assert_string_equal(json_string_value(json_object_get(json, "name")), login.name);
     assert_string_equal(json_string_value(json_object_get(json, "user")), login.user);
@@ -165,11 +175,42 @@ static void credentials_cannot_break_out_of_connect(void **state) {
     json_decref(json);
 }
 
+static bool sign(void *arg, nrt_str nonce, char sig[NRT__NATS_SIG_SIZE]) {
+    if (!arg) {
+        return false;
+    }
+    snprintf(sig, NRT__NATS_SIG_SIZE, "%s of %.*s", (const char *)arg, NRT__ARG(nonce));
+    return true;
+}
+
+static void a_nonce_is_signed_and_a_server_without_one_gets_no_signature(void **state) {
+    (void)state;
+    nrt__nats_login login = {.jwt = "a.b.c", .sign = sign, .sign_arg = "mine", .tls = true};
+    json_t *json = connect_with(&login);
+    assert_string_equal(json_string_value(json_object_get(json, "jwt")), "a.b.c");
+    assert_string_equal(json_string_value(json_object_get(json, "sig")), "mine of nonce");
+    assert_true(json_is_true(json_object_get(json, "tls_required")));
+    assert_null(json_object_get(json, "nkey"));
+    json_decref(json);
+
+    nrt__buf out;
+    nrt__buf_init(&out, 4096);
+    login = (nrt__nats_login){.nkey = "UABC", .sign = sign, .sign_arg = "mine"};
+    assert_int_equal(nrt__nats_connect_write(&out, &login, ""), 0);
+    nrt_str text = nrt__buf_view(&out);
+    assert_non_null(memmem(text.ptr, text.len, "\"nkey\":\"UABC\"", 13));
+    assert_null(memmem(text.ptr, text.len, "\"sig\"", 5));
+    login.sign_arg = NULL;
+    assert_int_equal(nrt__nats_connect_write(&out, &login, "nonce"), NRT_ERR_AUTH);
+    nrt__buf_free(&out);
+}
+
 static void what_does_not_fit_is_told(void **state) {
     (void)state;
     nrt__buf out;
     nrt__buf_init(&out, 40);
-    assert_false(nrt__nats_connect_write(&out, &(nrt__nats_login){.name = "nrt"}));
+    assert_int_equal(nrt__nats_connect_write(&out, &(nrt__nats_login){.name = "nrt"}, ""),
+                     NRT_ERR_MEMORY);
     nrt__buf_free(&out);
 }
 
@@ -178,12 +219,14 @@ int main(void) {
         cmocka_unit_test(what_a_server_says_of_itself_is_read),
         cmocka_unit_test(what_is_not_said_is_empty),
         cmocka_unit_test(what_is_not_a_json_object_is_refused),
+        cmocka_unit_test(an_enormous_max_payload_is_not_believed),
         cmocka_unit_test(values_of_the_wrong_kind_count_as_not_said),
         cmocka_unit_test(names_that_could_inject_a_field_come_out_empty),
         cmocka_unit_test(names_longer_than_their_place_come_out_empty),
         cmocka_unit_test(urls_are_bounded_in_number_and_length),
         cmocka_unit_test(connect_says_what_is_needed),
         cmocka_unit_test(credentials_cannot_break_out_of_connect),
+        cmocka_unit_test(a_nonce_is_signed_and_a_server_without_one_gets_no_signature),
         cmocka_unit_test(what_does_not_fit_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

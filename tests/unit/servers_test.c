@@ -101,6 +101,10 @@ static void what_is_not_a_server_is_refused(void **state) {
         "nats://%zz@a",
         "nats://u:%00@a",
         "nats://[::1",
+        "nats://a%20b",
+        "nats://a%2fb",
+        "nats://a%40b",
+        "nats://a%0ab",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         nrt__servers servers = {0};
@@ -114,13 +118,71 @@ static void what_is_not_a_server_is_refused(void **state) {
     }
 }
 
-static void tls_is_said_to_be_missing(void **state) {
+/* Decoded, it could be any text: with control characters, or a port of its own. */
+static void a_host_with_percent_encoding_is_refused(void **state) {
     (void)state;
-    nrt__servers servers = {0};
-    char detail[256] = "";
-    assert_int_equal(nrt__servers_read(&servers, "tls://a", detail, sizeof(detail)),
-                     NRT_ERR_UNSUPPORTED);
-    assert_non_null(strstr(detail, "tls://"));
+    static const char *const bad[] = {
+        "nats://%61",      "nats://a%2eb:1", "u%40x:p@a%3A5", "a%0ab", "nats://ok,nats://%1b%5b2J",
+        "[fe80::1%25eth0]"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        nrt__servers servers = {0};
+        char detail[256] = "";
+        assert_int_equal(nrt__servers_read(&servers, bad[i], detail, sizeof(detail)), NRT_ERR_URL);
+        assert_non_null(strstr(detail, "without %"));
+        assert_int_equal(servers.count, 0);
+    }
+}
+
+static void tls_servers_stand_beside_others(void **state) {
+    (void)state;
+    nrt__servers servers;
+    char url[300];
+    read_servers(&servers, "nats://a,TLS://b:4443,c,tls://me:pw@[::1]");
+    assert_int_equal(servers.count, 4);
+    static const char *const urls[] = {"nats://a:4222", "tls://b:4443", "nats://c:4222",
+                                       "tls://[::1]:4222"};
+    for (size_t i = 0; i < 4; i++) {
+        nrt__server_url(&servers.list[i], url, sizeof(url));
+        assert_string_equal(url, urls[i]);
+        assert_int_equal(servers.list[i].tls, i % 2);
+        assert_null(servers.list[i].tls_name);
+    }
+    nrt__servers_free(&servers);
+}
+
+static const nrt__server *learned(nrt__servers *servers, const char *url, bool tls) {
+    static nrt__nats_info info;
+    size_t before = servers->count;
+    info.url_count = 1;
+    strcpy(info.urls[0], url);
+    nrt__servers_learn(servers, &info, tls);
+    assert_int_equal(servers->count, before + 1);
+    return &servers->list[before];
+}
+
+static void what_is_learned_through_tls_keeps_scheme_and_name(void **state) {
+    (void)state;
+    nrt__servers servers;
+    char url[300];
+    read_servers(&servers, "tls://one,nats://192.0.2.1");
+    const nrt__server *server = learned(&servers, "10.0.0.1:4222", true);
+    assert_true(server->tls && server->told);
+    assert_string_equal(server->tls_name, "one"); /* clusters tell addresses */
+    nrt__server_url(server, url, sizeof(url));
+    assert_string_equal(url, "tls://10.0.0.1:4222");
+    server = learned(&servers, "two:4222", true);
+    assert_true(server->tls);
+    assert_null(server->tls_name); /* it has a name of its own */
+
+    servers.at = 2; /* the address: what it tells goes by the same name */
+    assert_string_equal(learned(&servers, "10.0.0.2:4222", true)->tls_name, "one");
+
+    servers.at = 1; /* an address that was given has only itself */
+    assert_null(learned(&servers, "10.0.0.3:4222", true)->tls_name);
+    server = learned(&servers, "10.0.0.4:4222", false);
+    assert_false(server->tls);
+    assert_null(server->tls_name);
+    nrt__servers_free(&servers);
 }
 
 static void a_password_is_not_repeated_in_a_message(void **state) {
@@ -148,8 +210,8 @@ static void what_a_server_tells_is_added_once(void **state) {
     strcpy(info.urls[2], "one:4333");
     strcpy(info.urls[3], "[::1]:4222");
     strcpy(info.urls[4], "two:4222");
-    nrt__servers_learn(&servers, &info);
-    nrt__servers_learn(&servers, &info);
+    nrt__servers_learn(&servers, &info, false);
+    nrt__servers_learn(&servers, &info, false);
     assert_int_equal(servers.count, 4);
     assert_false(servers.list[0].told);
     assert_string_equal(servers.list[0].user, "me");
@@ -167,12 +229,13 @@ static void nonsense_from_a_server_is_passed_over(void **state) {
     nrt__servers servers;
     read_servers(&servers, "one");
     memset(&info, 0, sizeof(info));
-    info.url_count = 4;
+    info.url_count = 5;
     strcpy(info.urls[0], ":4222");
     strcpy(info.urls[1], "a:0");
     strcpy(info.urls[2], "[::1");
     strcpy(info.urls[3], "");
-    nrt__servers_learn(&servers, &info);
+    strcpy(info.urls[4], "a%3A1:4222");
+    nrt__servers_learn(&servers, &info, false);
     assert_int_equal(servers.count, 1);
     nrt__servers_free(&servers);
 }
@@ -188,7 +251,7 @@ static void the_list_has_a_ceiling(void **state) {
         for (int i = 0; i < NRT__NATS_URLS_MAX; i++) {
             snprintf(info.urls[i], sizeof(info.urls[i]), "h%d-%d:4222", round, i);
         }
-        nrt__servers_learn(&servers, &info);
+        nrt__servers_learn(&servers, &info, false);
     }
     assert_int_equal(servers.count, NRT__SERVERS_MAX);
     nrt__servers_free(&servers);
@@ -200,7 +263,9 @@ int main(void) {
         cmocka_unit_test(credentials_come_apart_and_are_decoded),
         cmocka_unit_test(several_servers_keep_their_order),
         cmocka_unit_test(what_is_not_a_server_is_refused),
-        cmocka_unit_test(tls_is_said_to_be_missing),
+        cmocka_unit_test(tls_servers_stand_beside_others),
+        cmocka_unit_test(what_is_learned_through_tls_keeps_scheme_and_name),
+        cmocka_unit_test(a_host_with_percent_encoding_is_refused),
         cmocka_unit_test(a_password_is_not_repeated_in_a_message),
         cmocka_unit_test(what_a_server_tells_is_added_once),
         cmocka_unit_test(nonsense_from_a_server_is_passed_over),

@@ -136,6 +136,31 @@ static void a_refused_subscription_names_the_subject(void **state) {
     assert_non_null(strstr(told, "nrt.requests.weather.nats.*"));
 }
 
+static void a_refusal_that_nobody_waits_for_is_logged(void **state) {
+    (void)state;
+    nrt_service_options options = {.size = sizeof(options), .max_in_flight = 1};
+    nrt_service *other;
+    assert_int_equal(nrt__services_add(e->services, "quiet.nats", look, NULL, &options, &other), 0);
+    assert_int_equal(engine_feed(e, "-ERR 'Permissions Violation for Subscription to "
+                                    "\"nrt.requests.quiet.nats.*\"'\r\n"),
+                     0);
+    assert_non_null(strstr(e->log, "nrt.requests.quiet.nats.*"));
+}
+
+static void a_handlers_id(nrt_exchange *exchange, void *arg) {
+    (void)arg;
+    snprintf(seen, sizeof(seen), "%s", nrt_exchange_id_text(exchange));
+}
+
+static void the_id_that_a_handler_sees_is_sent(void **state) {
+    (void)state;
+    service->handler = a_handlers_id;
+    ask("get", "GET / HTTP/1.1\r\nHost: weather.nats\r\n\r\n");
+    read_reply_as(0);
+    assert_int_equal(strlen(seen), 23);
+    assert_view(field("NRT-ID"), seen);
+}
+
 static void write_too_much(nrt_exchange *exchange, void *arg) {
     (void)arg;
     static char bytes[1000];
@@ -146,6 +171,8 @@ static void write_too_much(nrt_exchange *exchange, void *arg) {
         error = nrt_exchange_write(exchange, (nrt_str){bytes, sizeof(bytes)});
     }
     assert_int_equal(error, NRT_ERR_RESPONSE_TOO_LARGE);
+    /* What would fit does not make it whole again. */
+    assert_int_equal(nrt_exchange_write(exchange, NRT__STR("x")), NRT_ERR_RESPONSE_TOO_LARGE);
 }
 
 static void fill(nrt_exchange *exchange, void *arg) {
@@ -261,6 +288,8 @@ int main(void) {
         SERVICE_TEST(a_lost_connection_ends_the_fence),
         SERVICE_TEST(a_host_is_served_once_until_it_is_stopped),
         SERVICE_TEST(a_refused_subscription_names_the_subject),
+        SERVICE_TEST(a_refusal_that_nobody_waits_for_is_logged),
+        SERVICE_TEST(the_id_that_a_handler_sees_is_sent),
         SERVICE_TEST(a_response_that_does_not_fit_one_message_is_502),
         SERVICE_TEST(a_handler_cannot_break_framing_or_pose_as_the_system),
         SERVICE_TEST(answers_to_head_say_a_length_and_have_no_body),

@@ -81,7 +81,7 @@ static void the_server_speaks_first(void **state) {
 
 static void credentials_go_into_connect(void **state) {
     (void)state;
-    e->login = (nrt__nats_login){"n", "me", "pw", NULL};
+    e->login = (nrt__nats_login){.name = "n", .user = "me", .password = "pw"};
     assert_int_equal(engine_connect(e), 0);
     assert_non_null(strstr(e->greeting, "\"user\":\"me\",\"pass\":\"pw\""));
     assert_null(strstr(e->greeting, "auth_token"));
@@ -353,7 +353,7 @@ static void a_server_that_cannot_be_used_is_told_clearly(void **state) {
         int error;
         const char *reason; /* part of it */
     } rows[] = {
-        {"INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true}\r\n", NRT_ERR_SERVER,
+        {"INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true}\r\n", NRT_ERR_TLS,
          "requires TLS"},
         {"INFO {\"max_payload\":9}\r\n", NRT_ERR_SERVER, "does not support headers"},
         {"INFO {\"headers\":true}\r\n", NRT_ERR_SERVER, "max_payload"},
@@ -365,6 +365,8 @@ static void a_server_that_cannot_be_used_is_told_clearly(void **state) {
         {ENGINE_INFO "-ERR 'User Authentication Expired'\r\n", NRT_ERR_AUTH, "Expired"},
         {ENGINE_INFO "-ERR 'Maximum Connections Exceeded'\r\n", NRT_ERR_SERVER, "Maximum"},
         {ENGINE_INFO "PONG\r\n-ERR 'Stale Connection'\r\n", NRT_ERR_SERVER, "Stale Connection"},
+        {ENGINE_INFO "-ERR '\x1b[2Jno\t\x7f'\r\n", NRT_ERR_SERVER, "?[2Jno??"},
+        {ENGINE_INFO "-ERR\r\n", NRT_ERR_SERVER, "gives no reason"},
         {ENGINE_INFO "INFO {\r\n", NRT_ERR_SERVER, "INFO"},
         {ENGINE_INFO "-ERR 'Permissions Violation for Publish'\r\n", NRT_ERR_SERVER, "Publish"},
     };
@@ -385,8 +387,81 @@ static void tls_is_refused_before_credentials_are_sent(void **state) {
     assert_int_equal(engine_feed(e,
                                  "INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true,"
                                  "\"auth_required\":true}\r\n"),
-                     NRT_ERR_SERVER);
+                     NRT_ERR_TLS);
     assert_string_equal(engine_take(e), "");
+}
+
+#define TLS_INFO "INFO {\"max_payload\":9,\"headers\":true,\"tls_required\":true}\r\n"
+#define TLS_OFFERED "INFO {\"max_payload\":9,\"headers\":true,\"tls_available\":true}\r\n"
+
+/* The session begins anew, with somebody who can do TLS. */
+static void start_with_tls(engine_tls tls) {
+    engine_finish(e);
+    memset(e, 0, sizeof(*e));
+    e->tls = tls;
+    assert_int_equal(engine_init(e, 0), 0);
+    e->login.password = "hunter2";
+    nrt__session_start(e->session, &e->login);
+}
+
+static void nothing_is_said_before_the_handshake_is_done(void **state) {
+    (void)state;
+    start_with_tls(ENGINE_TLS_IF_ASKED);
+    subscribe("a", NULL, "a");
+    assert_int_equal(engine_feed(e, TLS_INFO), 0);
+    assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_SECURING);
+    assert_string_equal(engine_events(e), "secure\ninfo\n");
+    assert_int_equal(publish("b", "", NRT__STR("x")), NRT_ERR_DISCONNECTED);
+    assert_int_equal(nrt__session_flush(e->session, NULL, NULL), NRT_ERR_DISCONNECTED);
+    assert_string_equal(engine_take(e), "");
+    assert_int_equal(nrt__session_secured(e->session), 0);
+    const char *sent = engine_take(e);
+    assert_non_null(strstr(sent, "\"pass\":\"hunter2\""));
+    assert_non_null(strstr(sent, "\"tls_required\":true"));
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_READY);
+}
+
+static void what_comes_in_plain_text_behind_info_is_refused(void **state) {
+    (void)state;
+    static const char *const inputs[] = {TLS_INFO "P", TLS_INFO "PONG\r\n", TLS_INFO TLS_INFO};
+    for (size_t i = 0; i < COUNT(inputs); i++) {
+        start_with_tls(ENGINE_TLS_IF_ASKED);
+        assert_int_equal(engine_feed(e, inputs[i]), NRT_ERR_TLS);
+        assert_non_null(strstr(nrt__session_reason(e->session), "in front of the TLS handshake"));
+        assert_string_equal(engine_take(e), "");
+        nrt__session_stop(e->session);
+    }
+}
+
+static void tls_is_used_as_offered_and_as_insisted_on(void **state) {
+    (void)state;
+    start_with_tls(ENGINE_TLS_IF_ASKED);
+    assert_int_equal(engine_feed(e, TLS_OFFERED), 0);
+    assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_WAIT_PONG);
+    start_with_tls(ENGINE_TLS_INSISTED);
+    assert_int_equal(engine_feed(e, TLS_OFFERED), 0);
+    assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_SECURING);
+    start_with_tls(ENGINE_TLS_INSISTED);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), NRT_ERR_TLS);
+    assert_non_null(strstr(nrt__session_reason(e->session), "the server offers none"));
+    assert_string_equal(engine_take(e), "");
+}
+
+static void what_held_a_password_is_wiped(void **state) {
+    (void)state;
+    start_with_tls(ENGINE_NO_TLS);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
+    nrt_str out = nrt__session_output(e->session);
+    assert_non_null(memmem(out.ptr, out.len, "hunter2", 7));
+    nrt__session_sent(e->session, out.len);
+    assert_null(memmem(out.ptr, out.len, "hunter2", 7)); /* the buffer keeps its memory */
+
+    start_with_tls(ENGINE_NO_TLS);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
+    out = nrt__session_output(e->session);
+    nrt__session_stop(e->session);
+    assert_null(memmem(out.ptr, out.len, "hunter2", 7));
 }
 
 static void a_long_error_of_the_server_is_cut(void **state) {
@@ -478,6 +553,10 @@ int main(void) {
         TEST(a_stopped_session_has_no_timers),
         TEST(a_server_that_cannot_be_used_is_told_clearly),
         TEST(tls_is_refused_before_credentials_are_sent),
+        TEST(nothing_is_said_before_the_handshake_is_done),
+        TEST(what_comes_in_plain_text_behind_info_is_refused),
+        TEST(tls_is_used_as_offered_and_as_insisted_on),
+        TEST(what_held_a_password_is_wiped),
         TEST(a_long_error_of_the_server_is_cut),
         TEST(publish_denials_carry_their_subject),
         TEST(large_messages_pass_and_larger_ones_are_marked),

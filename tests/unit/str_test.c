@@ -136,6 +136,47 @@ static void a_prefix_is_not_longer_than_its_text(void **state) {
     assert_false(nrt__str_starts(NRT__STR("Nats"), NRT__STR("nats")));
 }
 
+/* RFC 3629 section 4. */
+static void utf8_is_what_the_rfc_says(void **state) {
+    (void)state;
+    static const char *const good[] = {"",
+                                       "plain",
+                                       "\x7f",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "a\xc3\xa9z"};
+    static const char *const bad[] = {
+        "\x80",
+        "\xbf",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xc3",
+        "\xc3z",
+        "a\xe2\x82",
+        "\xe2\x82z",
+        "\xe0\x9f\xbf",
+        "\xed\xa0\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xf0\x90\x80",
+        "\xff",
+    };
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(nrt__is_utf8(nrt_str_from(good[i])));
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_false(nrt__is_utf8(nrt_str_from(bad[i])));
+    }
+    assert_int_equal(nrt__utf8_len(NRT__STR("\xe2\x82\xac and more")), 3);
+    assert_int_equal(nrt__utf8_len((nrt_str){"\xe2\x82\xac", 2}), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_tchar_makes_a_token),
@@ -149,6 +190,7 @@ int main(void) {
         cmocka_unit_test(an_open_quote_reaches_to_the_end),
         cmocka_unit_test(numbers_are_digits_within_a_limit),
         cmocka_unit_test(a_prefix_is_not_longer_than_its_text),
+        cmocka_unit_test(utf8_is_what_the_rfc_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,30 @@ static void what_does_not_fit_is_refused_and_nothing_is_written_behind(void **st
     }
 }
 
+/* A server behind a base path would climb out of it. */
+static void dot_segments_are_found_however_they_are_written(void **state) {
+    (void)state;
+    static const char *const with[] = {
+        "/..",         "/.",        "/a/../b",     "/a/./b",      "/a/%2e%2E/b", "/a/.%2e",
+        "/a/%2E?x",    "/a\\..\\b", "/a%2f..%2Fb", "/a%5C..%5cb", "/..;x=1/b",   "/a/..;/b",
+        "/%2e%2e%2fb", "..",        "/a/..?x/y",   "/a;b/../c",
+    };
+    static const char *const without[] = {
+        "",         "/",          "/a/b",    "/...", "/a/...b", "/a..b/",      "/..a/b",
+        "/a?/../b", "/%2e%2e%2e", "/a/b;..", "/%2",  "/%",      "/%252e%252e", "/a;../b",
+    };
+    for (size_t i = 0; i < COUNT(with); i++) {
+        if (!nrt__path_has_dots(nrt_str_from(with[i]))) {
+            fail_msg("%s", with[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT(without); i++) {
+        if (nrt__path_has_dots(nrt_str_from(without[i]))) {
+            fail_msg("%s", without[i]);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_url_comes_apart),
@@ -270,6 +294,7 @@ int main(void) {
         cmocka_unit_test(absolute_references_lose_their_dots_too),
         cmocka_unit_test(references_that_leave_http_are_refused),
         cmocka_unit_test(what_does_not_fit_is_refused_and_nothing_is_written_behind),
+        cmocka_unit_test(dot_segments_are_found_however_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

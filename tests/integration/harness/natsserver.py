@@ -42,8 +42,11 @@ class NatsServer:
             argv += ["-m", str(self.monitor_port or -1)]
         if self.config_path:
             argv += ["-c", self.config_path]
+        args = self.args
+        if self.cluster_port:
+            args = [arg.replace("nats://127.0.0.1:-1", self.route) for arg in args]
         self.proc = subprocess.Popen(
-            argv + self.args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            argv + args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         ports = until(self._ports, f"nats-server {self.name} says its ports\n{self.log()}")
@@ -128,14 +131,14 @@ def _port(urls):
     return int(urls[0].rsplit(":", 1)[1]) if urls else None
 
 
-def cluster(make, names, name="C1"):
+def cluster(make, names, name="C1", **options):
     """Starts a full mesh; make(**NatsServer arguments) returns a started server."""
     servers = []
     for server in names:
         args = ["--cluster", "nats://127.0.0.1:-1", "--cluster_name", name]
         if servers:
             args += ["--routes", ",".join(other.route for other in servers)]
-        servers.append(make(name=server, args=args, monitor=True))
+        servers.append(make(name=server, args=args, monitor=True, **options))
     for server in servers:
         until(
             lambda server=server: server.monitoring("/routez")["num_routes"] >= len(names) - 1,

@@ -26,6 +26,7 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         puts("disconnected");
         break;
     case NRT_CONN_FAILED:
+    case NRT_CONN_LAME_DUCK:
         CHECK(error < 0 && *detail);
         break;
     }

@@ -1,0 +1,62 @@
+/* TLS on a connected, non-blocking socket, without a wait and without SIGPIPE: who uses it watches
+ * the socket. A context holds what files say and is made anew where they are to be read again; a
+ * connection (nrt__tls) holds on to what it needs of it. Only the client's side is there; a
+ * server's would be another way to make a context. Used by lib/link; bridge/stream can stand on it
+ * too. */
+#ifndef NRT__TLS_H
+#define NRT__TLS_H
+
+#include <nrt/error.h>
+#include <sys/types.h>
+
+typedef struct nrt__tls_context nrt__tls_context;
+typedef struct nrt__tls nrt__tls;
+
+/* Files in PEM. NULL: the system's certificates; no certificate of ours; the key is in `cert`. */
+typedef struct nrt__tls_files {
+    const char *ca;
+    const char *cert;
+    const char *key;
+} nrt__tls_files;
+
+enum {
+    NRT__TLS_FILE_MAX = 4 << 20, /* of certificates to trust: a system's has some 200 KiB */
+    NRT__TLS_CHAIN_MAX = 10,     /* certificates behind ours */
+};
+
+/* TLS 1.2 at least, peers are verified. NULL with the reason, which names the file. */
+nrt__tls_context *nrt__tls_context_create(const nrt__tls_files *files, char *reason, size_t size);
+void nrt__tls_context_destroy(nrt__tls_context *context);
+
+/* A connection to a peer whose certificate must be for `name`, a host or an address. The descriptor
+ * stays the caller's and must outlive it. NULL: out of memory. */
+nrt__tls *nrt__tls_create(const nrt__tls_context *context, int fd, const char *name);
+void nrt__tls_destroy(nrt__tls *tls); /* sends nothing */
+
+/* As of NRT__STREAM_*. */
+enum { NRT__TLS_END = 0, NRT__TLS_AGAIN = -1, NRT__TLS_BROKEN = -2 };
+
+/* The handshake, step by step: 1 when done. AGAIN: when the socket is as nrt__tls_wants says. END:
+ * the peer closed. */
+int nrt__tls_handshake(nrt__tls *tls);
+
+/* Bytes, or NRT__TLS_*. What AGAIN waits for may be the other direction: nrt__tls_wants. Write:
+ * after AGAIN, give the same bytes again, more may stand behind them, and none of them counts as
+ * sent: the peer cannot read a record of which a part is missing. */
+ssize_t nrt__tls_read(nrt__tls *tls, char *to, size_t size);
+ssize_t nrt__tls_write(nrt__tls *tls, const char *from, size_t size);
+
+/* Which NRT_IO_* the last call that said AGAIN waits for. */
+unsigned nrt__tls_wants(const nrt__tls *tls);
+
+/* Bytes have come in that no socket event will tell of: read on. */
+bool nrt__tls_pending(const nrt__tls *tls);
+
+/* No more will be written: tells the peer, if the socket takes it. */
+void nrt__tls_shut(nrt__tls *tls);
+
+/* After BROKEN: why, and whether it was TLS (NRT_ERR_TLS) or the socket (NRT_ERR_CONNECT). */
+int nrt__tls_error(const nrt__tls *tls);
+const char *nrt__tls_reason(const nrt__tls *tls);
+
+#endif
