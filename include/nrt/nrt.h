@@ -6,6 +6,7 @@
 #include <nrt/base.h>
 #include <nrt/client.h>
 #include <nrt/conn.h>
+#include <nrt/discovery.h>
 #include <nrt/error.h>
 #include <nrt/loop.h>
 #include <nrt/message.h>

@@ -32,6 +32,14 @@ typedef struct nrt_service_options {
                                Retry-After; 1,024 */
     nrt_service_ready_fn on_ready;
     void *on_ready_arg;
+
+    /* What discovery tells of the service (nrt/discovery.h): who may publish to $SRV sees it.
+     * Strings are copied by nrt_serve and are UTF-8 without control characters. */
+    const char *version;         /* the service's own, as https://semver.org has it; "0.0.0" */
+    const char *description;     /* at most 512 bytes; none */
+    const char *const *metadata; /* name, value, name, value, ..., NULL; at most 32 pairs, names up
+                                    to 64 bytes, values up to 512; "nrt." begins our own names */
+    bool no_discovery;           /* the service does not answer $SRV requests */
 } nrt_service_options;
 
 NRT_API void nrt_service_options_init_sized(nrt_service_options *options, size_t size);
@@ -42,9 +50,9 @@ static inline void nrt_service_options_init(nrt_service_options *options) {
 
 /* Serves `host` ("weather.nats"; upper case is turned to lower) with `handler`. `options` may be
  * NULL. The connection owns the service; it lives until nrt_service_stop is complete or the
- * connection is destroyed. NRT_ERR_HOST, NRT_ERR_USAGE (served already on this connection),
- * NRT_ERR_STATE (draining), NRT_ERR_MEMORY, NRT_ERR_SYSTEM (no thread), NRT_ERR_THREAD,
- * NRT_ERR_FORK. */
+ * connection is destroyed. NRT_ERR_HOST, NRT_ERR_USAGE (served already on this connection, or an
+ * option is not valid), NRT_ERR_STATE (draining), NRT_ERR_MEMORY, NRT_ERR_SYSTEM (no thread),
+ * NRT_ERR_THREAD, NRT_ERR_FORK. */
 NRT_API int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
                       const nrt_service_options *options, nrt_service **service);
 

@@ -7,6 +7,9 @@
 extern const nrt__command nrt__get_command;
 extern const nrt__command nrt__serve_command;
 extern const nrt__command nrt__gateway_command;
+extern const nrt__command nrt__ls_command;
+extern const nrt__command nrt__info_command;
+extern const nrt__command nrt__stats_command;
 extern const nrt__command nrt__demo_command;
 
 #endif

@@ -6,11 +6,15 @@
 #include "bridge/origin.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "core/discovery.h"
 #include "core/str.h"
 
 typedef struct serve_options {
     nrt__common common;
     unsigned max_in_flight;
+    const char *version;
+    const char *description;
+    bool no_discovery;
 } serve_options;
 
 /* One HOST TARGET pair. */
@@ -32,6 +36,20 @@ static const nrt__opt serve_opts[] = {
      .max = 1000000,
      .help = "requests per service that may be under way; further ones get 503 with Retry-After; "
              "default: 1024"},
+    {.name = "service-version",
+     .value = "VERSION",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(serve_options, version),
+     .help = "version of the service for nrt ls and its kind, such as 1.2.3; default: 0.0.0"},
+    {.name = "description",
+     .value = "TEXT",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(serve_options, description),
+     .help = "a sentence on the service, for nrt info"},
+    {.name = "no-discovery",
+     .kind = NRT__OPT_FLAG,
+     .offset = offsetof(serve_options, no_discovery),
+     .help = "do not answer who asks on NATS which services there are"},
 };
 
 static void serve_init(void *arg) {
@@ -96,6 +114,27 @@ static void on_stop(nrt__program *program) {
     }
 }
 
+static void service_options_of(const serve_options *options, nrt_service_options *out) {
+    nrt_service_options_init(out);
+    out->max_in_flight = options->max_in_flight;
+    out->version = options->version;
+    out->description = options->description;
+    out->no_discovery = options->no_discovery;
+}
+
+/* What discovery will tell: 0, or the exit code once it has said what is wrong with it. */
+static int check_discovery(const nrt__report *log, const serve_options *options) {
+    nrt_service_options service_options;
+    const char *why = NULL;
+    service_options_of(options, &service_options);
+    if (nrt__discovery_check(&service_options, &why) == 0) {
+        return 0;
+    }
+    nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "--service-version, --description: %s",
+                      why);
+    return NRT__EXIT_USAGE;
+}
+
 /* 0, or the exit code once it has said what is wrong. */
 static int serve_one(served *one, const serve_options *options) {
     const nrt__report *log = &one->program->log;
@@ -112,8 +151,7 @@ static int serve_one(served *one, const serve_options *options) {
         return NRT__EXIT_USAGE;
     }
     nrt_service_options service_options;
-    nrt_service_options_init(&service_options);
-    service_options.max_in_flight = options->max_in_flight;
+    service_options_of(options, &service_options);
     service_options.on_ready = on_ready;
     service_options.on_ready_arg = one;
     error =
@@ -157,6 +195,9 @@ static int serve_run(void *arg, const nrt__operands *operands) {
                           "%s has no TARGET: write nrt serve HOST TARGET [HOST TARGET]...",
                           operands->items[operands->count - 1]);
         code = NRT__EXIT_USAGE;
+    }
+    if (code == 0) {
+        code = check_discovery(&program.log, options);
     }
     for (size_t i = 0; i < count && code == 0; i++) {
         all[i].program = &program;

@@ -7,7 +7,9 @@
 
 typedef struct nrt__env {
     int64_t now_ms; /* monotonic; set before every call into the engine */
-    char date[32];  /* the wall clock's second as an HTTP date (RFC 9110 section 5.6.7), for Date */
+    /* The same clock now, in nanoseconds, for how long things take. NULL: now_ms will do. */
+    int64_t (*clock_ns)(void);
+    char date[32]; /* the wall clock's second as an HTTP date (RFC 9110 section 5.6.7), for Date */
     /* Fills `bytes` with unpredictable ones; 0 or NRT_ERR_SYSTEM. */
     int (*random)(void *arg, void *bytes, size_t len);
     void *random_arg;
@@ -17,6 +19,10 @@ typedef struct nrt__env {
     unsigned char random_pool[1024]; /* so that not every token costs a call */
     size_t random_left;
 } nrt__env;
+
+static inline int64_t nrt__env_ns(const nrt__env *env) {
+    return env->clock_ns ? env->clock_ns() : env->now_ms * 1000000;
+}
 
 /* False where nobody would see the line: then nothing need be formatted. */
 static inline bool nrt__log_on(const nrt__env *env, nrt_log_level level) {

@@ -131,6 +131,26 @@ static void replace_response(nrt_exchange *exchange, int error) {
     nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error), detail);
 }
 
+/* What discovery will tell of it. An answer that the limit made is no error: it is counted apart.
+ */
+static void count(nrt__services *services, const nrt_exchange *exchange, int lost) {
+    nrt__service_stats *stats = &exchange->service->stats;
+    int status = exchange->response.message.status;
+    if (exchange->handled) {
+        nrt__stats_handled(stats, nrt__env_ns(services->env) - exchange->began_ns);
+    }
+    stats->refused += exchange->refused;
+    if (lost < 0) {
+        nrt__stats_error(stats, nrt_error_status(lost), nrt_str_from(nrt_error_code(lost)));
+    } else if (status >= 500 && !exchange->refused) {
+        nrt_str code = {NULL, 0};
+        if (exchange->is_problem) { /* else a handler's field, which may say anything */
+            code = nrt_fields_get(&exchange->response.message.fields, "NRT-Error");
+        }
+        nrt__stats_error(stats, status, code);
+    }
+}
+
 static void respond(nrt__services *services, nrt_exchange *exchange) {
     if (exchange->failed < 0) {
         replace_response(exchange, exchange->failed);
@@ -140,10 +160,11 @@ static void respond(nrt__services *services, nrt_exchange *exchange) {
         replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);
         error = publish(services, exchange);
     }
-    uint64_t count;
-    if (error < 0 && nrt__log_due(services->env, &services->lost, &count)) {
+    count(services, exchange, error);
+    uint64_t lost;
+    if (error < 0 && nrt__log_due(services->env, &services->lost, &lost)) {
         nrt__log(services->env, NRT_LOG_WARN, "%.*s: %llu responses are lost, the last one %s: %s",
-                 NRT__ARG(exchange->service->host), (unsigned long long)count, exchange->id,
+                 NRT__ARG(exchange->service->host), (unsigned long long)lost, exchange->id,
                  nrt_error_text(error));
     }
 }

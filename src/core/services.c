@@ -107,6 +107,10 @@ void nrt__services_destroy(nrt__services *services) {
     free(services);
 }
 
+void nrt__services_announce(nrt__services *services, nrt__discovery *discovery) {
+    services->discovery = discovery;
+}
+
 nrt_service *nrt__services_first(nrt__services *services) {
     return services->first;
 }
@@ -175,6 +179,9 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->arrived_ms = services->env->now_ms;
     exchange->failed = 0;
     exchange->deferred = exchange->to_head = exchange->is_problem = exchange->framed = false;
+    exchange->handled = exchange->refused = false;
+    exchange->began_ns = nrt__env_ns(services->env);
+    service->stats.requests++;
     atomic_store_explicit(&exchange->ends, NRT__EXCHANGE_ENDS, memory_order_relaxed);
     exchange->max_body = nrt__session_info(services->session)->max_payload;
     exchange->body.max = exchange->max_body;
@@ -282,11 +289,13 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
     }
     int error = check(service, exchange, msg, &detail);
     if (error == 0) {
+        exchange->handled = true;
         nrt__exchange_expect(exchange);
         services->run(exchange, services->run_arg);
         return;
     }
-    if (error == NRT_ERR_REFUSED && nrt__exchange_refuse(exchange, "busy")) {
+    exchange->refused = error == NRT_ERR_REFUSED;
+    if (exchange->refused && nrt__exchange_refuse(exchange, "busy")) {
         return;
     }
     nrt__log(services->env, NRT_LOG_DEBUG, "%.*s: request refused: %s", NRT__ARG(service->host),
@@ -351,7 +360,17 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     service->handler = handler;
     service->arg = arg;
     service->options = *options;
+    service->options.version = service->options.description = NULL; /* the listing has copies */
+    service->options.metadata = NULL;
+    if (services->discovery && !options->no_discovery) {
+        error = nrt__discovery_add(services->discovery, service, options, &service->listing);
+        if (error < 0) {
+            free(service);
+            return error;
+        }
+    }
     if (nrt__service_resume(service) < 0) {
+        nrt__discovery_remove(services->discovery, service->listing);
         free(service);
         return NRT_ERR_MEMORY;
     }
@@ -445,6 +464,8 @@ void nrt__service_stop(nrt_service *service, void (*fn)(nrt_service *, void *), 
     service->leaving = true;
     service->on_stopped = fn;
     service->on_stopped_arg = arg;
+    nrt__discovery_remove(service->services->discovery, service->listing);
+    service->listing = NULL;
     if (service->sub) {
         nrt__session_unsubscribe(session, service->sub);
     }

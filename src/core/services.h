@@ -7,6 +7,7 @@
 #include <nrt/service.h>
 #include <stdatomic.h>
 
+#include "core/discovery.h"
 #include "core/frame.h"
 #include "core/h1_reader.h"
 #include "core/session.h"
@@ -37,14 +38,17 @@ struct nrt_exchange {
     nrt__session *session; /* by which it came; NULL once that is gone */
     nrt__accept accept;    /* what the client understands */
     int64_t arrived_ms;
-    size_t max_body; /* what fits one message now */
-    int failed;      /* an error that replaces the response: NRT_ERR_* */
+    size_t max_body;  /* what fits one message now */
+    int failed;       /* an error that replaces the response: NRT_ERR_* */
+    int64_t began_ns; /* when it arrived */
     atomic_int
         ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
     bool deferred;
     bool to_head;
     bool is_problem;      /* ours: it carries NRT-Error */
     bool framed;          /* frames may be sent before the response */
+    bool handled;         /* it has passed the checks: a handler sees it */
+    bool refused;         /* at the limit of requests in flight */
     char id[24];          /* NRT-ID */
     void *owner;          /* lib's: where the end is reported */
     nrt_exchange *queued; /* lib's: the next one in a queue between threads */
@@ -60,6 +64,8 @@ struct nrt_service {
     nrt_handler_fn handler;
     void *arg;
     nrt_service_options options;
+    nrt__listing *listing; /* NULL: none, or left */
+    nrt__service_stats stats;
     size_t in_flight;
     bool leaving; /* has left the queue group; what had been sent to it is still answered */
     bool fenced;  /* and all of that has arrived */
@@ -76,6 +82,9 @@ typedef void (*nrt__run_fn)(nrt_exchange *exchange, void *arg);
 nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__session *session,
                                     const nrt__services_options *options, nrt__run_fn run,
                                     void *run_arg);
+
+/* Services added from now on tell of themselves there. NULL: nowhere. It must outlive them. */
+void nrt__services_announce(nrt__services *services, nrt__discovery *discovery);
 
 /* Cuts exchanges in flight loose: nothing is answered any more, and their end frees them
  * (nrt__exchange_finish). */

@@ -8,6 +8,7 @@ struct nrt__services {
     nrt__env *env;
     nrt__timers *timers;
     nrt__session *session;
+    nrt__discovery *discovery; /* NULL: none */
     nrt__services_options options;
     nrt__run_fn run;
     void *run_arg;

@@ -188,7 +188,8 @@ static void drain_check(void *arg) {
 
 /* What a drain waits for is asked at the end of each turn: services, exchanges of ours. */
 static void check_drained(nrt_conn *conn) {
-    if (conn->draining && conn->stopping == 0 && nrt__client_in_flight(conn->client) == 0) {
+    if (conn->draining && conn->stopping == 0 && nrt__client_in_flight(conn->client) == 0 &&
+        nrt__gathers_count(conn->gathers) == 0) {
         nrt__loop_defer(&conn->loop, &conn->drain_check, drain_check, conn);
     }
 }
@@ -264,7 +265,14 @@ static int open_parts(nrt_conn *conn) {
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link->session, &client);
     conn->services = nrt__services_create(env, &conn->loop.timers, conn->link->session, &services,
                                           nrt__serve_run, conn);
-    return conn->client && conn->services ? 0 : NRT_ERR_MEMORY;
+    conn->discovery = nrt__discovery_create(env, &conn->loop.timers, conn->link->session, prefix);
+    conn->gathers =
+        nrt__gathers_create(env, &conn->loop.timers, conn->link->session, client.inbox_prefix);
+    if (!conn->client || !conn->services || !conn->discovery || !conn->gathers) {
+        return NRT_ERR_MEMORY;
+    }
+    nrt__services_announce(conn->services, conn->discovery);
+    return 0;
 }
 
 static void stop_session(nrt__link *link) {
@@ -280,6 +288,8 @@ static void free_parts(nrt_conn *conn) {
     nrt__client_destroy(conn->client);
     nrt__serve_finish(conn);
     nrt__services_destroy(conn->services);
+    nrt__discovery_destroy(conn->discovery);
+    nrt__gathers_destroy(conn->gathers);
     if (conn->box) {
         nrt__io_close(&conn->box_io);
         if (!conn->forked) { /* its descriptor's count is the parent's, its lock may be held there
@@ -332,6 +342,7 @@ static void abandon(nrt_conn *conn) {
     conn->forked = conn->destroying = true;
     conn->loop.depth++;
     nrt__client_mute(conn->client);
+    nrt__gathers_mute(conn->gathers);
     nrt__session_mute(conn->link->session);
     if (conn->other) {
         nrt__session_mute(conn->other->session);

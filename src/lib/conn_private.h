@@ -7,6 +7,7 @@
 #include <nrt/conn.h>
 
 #include "core/client.h"
+#include "core/gather.h"
 #include "core/services.h"
 #include "core/session.h"
 #include "lib/loop.h"
@@ -27,6 +28,8 @@ struct nrt_conn {
         *other; /* in a lame duck: the one that will take over, or the one it took over from */
     nrt__client *client;
     nrt__services *services;
+    nrt__discovery *discovery; /* what its services tell of themselves */
+    nrt__gathers *gathers;     /* what is asked of others */
     nrt__postbox *box;
     nrt__io box_io;
     pthread_t owner;

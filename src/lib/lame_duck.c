@@ -65,6 +65,15 @@ static void on_spread(nrt__timer *timer, void *arg) {
     set_timer(old, LOOK_MS, on_look);
 }
 
+/* The client last: it sends at once what has waited. */
+static void switch_all(nrt_conn *conn) {
+    nrt__session *session = conn->link->session;
+    nrt__services_switch(conn->services, session);
+    nrt__discovery_switch(conn->discovery, session);
+    nrt__gathers_switch(conn->gathers, session);
+    nrt__client_switch(conn->client, session);
+}
+
 void nrt__lame_duck_take_over(nrt_conn *conn) {
     nrt__link *old = conn->link;
     conn->link = conn->other;
@@ -72,8 +81,7 @@ void nrt__lame_duck_take_over(nrt_conn *conn) {
     old->retiring = true;
     set_timer(old, SPREAD_MS, on_spread);
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
-    nrt__services_switch(conn->services, conn->link->session);
-    nrt__client_switch(conn->client, conn->link->session);
+    switch_all(conn);
 }
 
 void nrt__lame_duck_inherit(nrt_conn *conn) {
@@ -81,8 +89,7 @@ void nrt__lame_duck_inherit(nrt_conn *conn) {
     conn->link = conn->other;
     conn->other = NULL;
     nrt__services_forget(conn->services, gone->session);
-    nrt__services_switch(conn->services, conn->link->session);
-    nrt__client_switch(conn->client, conn->link->session);
+    switch_all(conn);
     nrt__link_destroy(gone);
 }
 

@@ -115,6 +115,7 @@ static void attempt_failed(nrt__link *link, int error, const char *reason) {
     if (link == link->conn->link) { /* else there is one that is good yet */
         link->conn->last_error = error;
         nrt__client_disconnected(link->conn->client, link->session, detail);
+        nrt__gathers_disconnected(link->conn->gathers, detail);
         nrt__conn_event(link->conn, NRT_CONN_FAILED, error, detail);
     }
     if (!link->conn->destroying) {
@@ -130,6 +131,7 @@ static void lost_in_use(nrt__link *link, int error, const char *detail) {
     link->failures = lasted ? 0 : link->failures + 1;
     link->pause_ms = lasted ? conn->options.reconnect_min_ms : link->pause_ms;
     nrt__client_disconnected(conn->client, link->session, detail);
+    nrt__gathers_disconnected(conn->gathers, detail);
     nrt__log(nrt__link_env(link), NRT_LOG_DEBUG, "disconnected from %s", detail);
     nrt__conn_event(conn, NRT_CONN_DISCONNECTED, error, detail);
     if (conn->destroying) {
@@ -301,6 +303,7 @@ static void on_ready(void *arg) {
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
     nrt__services_ready(conn->services);
+    nrt__gathers_ready(conn->gathers);
 }
 
 static void on_denied(nrt_str subject, void *arg) {
@@ -315,6 +318,7 @@ static void on_denied(nrt_str subject, void *arg) {
                  (int)subject.len, subject.ptr, (unsigned long long)count);
     }
     nrt__client_denied(link->conn->client, subject);
+    nrt__gathers_denied(link->conn->gathers, subject);
 }
 
 static void on_info(void *arg) {

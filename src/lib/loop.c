@@ -5,10 +5,14 @@
 #include <openssl/rand.h>
 #include <time.h>
 
-static int64_t clock_ms(void) {
+static int64_t clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t clock_ms(void) {
+    return clock_ns() / 1000000;
 }
 
 static int random_bytes(void *arg, void *bytes, size_t len) {
@@ -107,6 +111,7 @@ int nrt__loop_init(nrt__loop *loop, const nrt_loop *ops, void (*idle)(void *arg)
     loop->last = &loop->first;
     loop->armed_ms = -1;
     loop->env.random = random_bytes;
+    loop->env.clock_ns = clock_ns;
     if (ops) {
         loop->ops = *ops;
     } else {

@@ -94,6 +94,11 @@ int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *ar
     if (conn->closing || conn->destroying) {
         return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
     }
+    const char *why = NULL;
+    error = nrt__discovery_check(&options, &why);
+    if (error < 0) {
+        return nrt__conn_fail(conn, error, why);
+    }
     error = NRT_ERR_MEMORY;
     owner = calloc(1, sizeof(*owner));
     if (!owner) {

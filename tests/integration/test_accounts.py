@@ -17,9 +17,10 @@ GRANTS = """authorization { users [
       publish: ["nrt.requests.weather.nats.get", "nrt.requests.weather.nats.head"],
       subscribe: "_INBOX.>" } }
   { user: service, password: p, permissions: {
-      publish: "_INBOX.>", subscribe: "nrt.requests.weather.nats.* nrt" } }
+      publish: "_INBOX.>", subscribe: ["nrt.requests.weather.nats.* nrt", "$SRV.>"] } }
   { user: responder, password: p, permissions: {
-      publish: { deny: ">" }, allow_responses: true, subscribe: "nrt.requests.weather.nats.*" } }
+      publish: { deny: ">" }, allow_responses: true,
+      subscribe: ["nrt.requests.weather.nats.*", "$SRV.>"] } }
   { user: deaf, password: p, permissions: { publish: "nrt.>", subscribe: "only.this" } }
 ] }"""
 

@@ -50,6 +50,9 @@ static void on_ready(void *arg) {
     if (e->services && e->probe) {
         nrt__services_ready(e->services);
     }
+    if (e->gathers) {
+        nrt__gathers_ready(e->gathers);
+    }
 }
 
 static void on_denied(nrt_str subject, void *arg) {
@@ -60,6 +63,9 @@ static void on_denied(nrt_str subject, void *arg) {
     }
     if (e->client) {
         nrt__client_denied(e->client, subject);
+    }
+    if (e->gathers) {
+        nrt__gathers_denied(e->gathers, subject);
     }
 }
 
@@ -164,6 +170,19 @@ int engine_init(engine *e, unsigned parts) {
             return NRT_ERR_MEMORY;
         }
     }
+    if (parts & ENGINE_DISCOVERY) {
+        e->discovery = nrt__discovery_create(&e->env, &e->timers, e->session, NRT__STR("nrt"));
+        if (!e->discovery) {
+            return NRT_ERR_MEMORY;
+        }
+        nrt__services_announce(e->services, e->discovery);
+    }
+    if (parts & ENGINE_GATHERS) {
+        e->gathers = nrt__gathers_create(&e->env, &e->timers, e->session, NRT__STR("_INBOX"));
+        if (!e->gathers) {
+            return NRT_ERR_MEMORY;
+        }
+    }
     return 0;
 }
 
@@ -204,6 +223,10 @@ void engine_finish(engine *e) {
     }
     nrt__client_destroy(e->client);
     nrt__services_destroy(e->services);
+    nrt__discovery_destroy(e->discovery);
+    nrt__gathers_destroy(e->gathers);
+    e->discovery = NULL;
+    e->gathers = NULL;
     nrt__session_destroy(e->session);
     nrt__session_destroy(e->other);
     e->client = NULL;
@@ -281,6 +304,9 @@ void engine_disconnect(engine *e) {
     nrt__session_stop(e->session);
     if (e->client) {
         nrt__client_disconnected(e->client, e->session, "cut");
+    }
+    if (e->gathers) {
+        nrt__gathers_disconnected(e->gathers, "cut");
     }
 }
 

@@ -4,6 +4,8 @@
 #define NRT__ENGINE_H
 
 #include "core/client.h"
+#include "core/discovery.h"
+#include "core/gather.h"
 #include "core/services.h"
 #include "core/session.h"
 
@@ -26,8 +28,10 @@ typedef struct engine {
     nrt__session_options session_options;
     nrt__session *session;
     nrt__session *other; /* one beside it (engine_add_session) */
-    nrt__client *client; /* both only where engine_init was told to */
+    nrt__client *client; /* these only where engine_init was told to */
     nrt__services *services;
+    nrt__discovery *discovery;
+    nrt__gathers *gathers;
     nrt__nats_login login;
     unsigned retries; /* the client's; none unless set before engine_init */
     unsigned retry_on;
@@ -45,7 +49,12 @@ typedef struct engine {
     bool hold;
 } engine;
 
-enum { ENGINE_CLIENT = 1, ENGINE_SERVICES = 2 };
+enum {
+    ENGINE_CLIENT = 1,
+    ENGINE_SERVICES = 2,
+    ENGINE_DISCOVERY = 4, /* services tell of themselves */
+    ENGINE_GATHERS = 8,
+};
 
 /* 0, or NRT_ERR_MEMORY with nothing left to free but by engine_finish. `session_options` is filled
  * in with defaults where it is zero. */

@@ -213,7 +213,7 @@ static int service_round(void) {
     }
     nrt__service_stop(service, NULL, NULL);
     if (nrt__services_first(e.services)) { /* waits for its fence */
-        int fed = engine_feed(&e, "PONG\r\nPONG\r\nPONG\r\n");
+        int fed = engine_feed(&e, "PONG\r\nPONG\r\nPONG\r\nPONG\r\n");
         if (fed < 0) {
             nrt__session_stop(e.session);
             error = fed;
@@ -221,6 +221,76 @@ static int service_round(void) {
     }
     assert_null(nrt__services_first(e.services));
     return error;
+}
+
+/* A question to a service, and its answer. */
+static int discovery_round(void) {
+    nrt_service *service = NULL;
+    const char *const metadata[] = {"team", "a", NULL};
+    nrt_service_options options = {.size = sizeof(options), .max_in_flight = 5};
+    options.metadata = metadata;
+    options.description = "tells the weather";
+    int error = nrt__services_add(e.services, "weather.nats", handler, NULL, &options, &service);
+    if (error < 0) {
+        return error;
+    }
+    char sid[24];
+    engine_pub pub;
+    engine_sid(engine_take(&e), "$SRV.>", sid);
+    service->stats.errors = service->stats.latency.counts[3] = 1;
+    service->stats.last_status = 500;
+    int fed = engine_message(&e, sid, "$SRV.STATS.weather", "_INBOX.r", "");
+    if (fed < 0 || !engine_read_pub(engine_take(&e), &pub)) {
+        error = NRT_ERR_MEMORY;
+    }
+    nrt__service_stop(service, NULL, NULL);
+    if (nrt__services_first(e.services)) {
+        fed = engine_feed(&e, "PONG\r\nPONG\r\nPONG\r\nPONG\r\n");
+        if (fed < 0) {
+            nrt__session_stop(e.session);
+            error = fed;
+        }
+    }
+    assert_null(nrt__services_first(e.services));
+    return error;
+}
+
+static void on_found(nrt_discovery *found, int error, const char *detail, void *arg) {
+    (void)detail;
+    calls++;
+    last_error = error < 0 ? error : nrt_discovery_count(found) == 1 ? 0 : NRT_ERR_MEMORY;
+    assert_null(arg);
+    nrt_discovery_destroy(found);
+}
+
+/* A question of ours, and an answer to it. */
+static int gather_round(void) {
+    static const char answer[] =
+        "{\"type\":\"io.nats.micro.v1.info_response\",\"name\":\"weather\",\"id\":\"x\","
+        "\"version\":\"1.0.0\",\"metadata\":{\"nrt.host\":\"weather.nats\",\"nrt.prefix\":"
+        "\"nrt\"},\"endpoints\":[{\"name\":\"http\",\"subject\":\"a\"}]}";
+    int before = calls;
+    nrt_discover_options options;
+    nrt_discover_options_init(&options);
+    options.kind = NRT_DISCOVER_INFO;
+    int error = nrt__gather_start(e.gathers, &options, on_found, NULL);
+    if (error < 0) {
+        return error;
+    }
+    char sid[24];
+    engine_pub pub;
+    const char *sent = engine_take(&e);
+    bool published = engine_read_pub(sent, &pub) != NULL;
+    assert_true(published);
+    engine_sid(sent, pub.reply, sid);
+    error = engine_message(&e, sid, pub.reply, NULL, answer);
+    if (error < 0) {
+        engine_disconnect(&e);
+    }
+    engine_advance(&e, 3000);
+    assert_int_equal(calls, before + 1);
+    assert_int_equal(nrt__gathers_count(e.gathers), 0);
+    return error < 0 ? error : last_error;
 }
 
 /* Runs it with the Nth allocation failing, for each N there is. */
@@ -288,6 +358,24 @@ static void a_service_answers_or_drops_but_keeps_count(void **state) {
     (void)state;
     fail_each(ENGINE_SERVICES, service_round, false);
     fail_each(ENGINE_SERVICES, service_round, true);
+}
+
+static void *never_fails(size_t size) {
+    return counted(__real_malloc(size));
+}
+
+static void services_are_found_or_it_is_told(void **state) {
+    (void)state;
+    unsigned parts = ENGINE_SERVICES | ENGINE_DISCOVERY;
+    fail_each(parts, service_round, false);
+    fail_each(parts, discovery_round, false);
+    fail_each(parts, discovery_round, true);
+    /* jansson 2.14 reads beyond its buffer where it cannot grow that for a string of more than 16
+     * characters: it gets all the memory that it wants here. */
+    json_set_alloc_funcs(never_fails, __wrap_free);
+    fail_each(ENGINE_GATHERS, gather_round, false);
+    fail_each(ENGINE_GATHERS, gather_round, true);
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
 }
 
 /* While there is no connection, requests are kept. */
@@ -445,6 +533,7 @@ int main(void) {
         cmocka_unit_test(a_session_connects_or_tells),
         cmocka_unit_test(a_client_gets_its_answer_or_is_told),
         cmocka_unit_test(a_service_answers_or_drops_but_keeps_count),
+        cmocka_unit_test(services_are_found_or_it_is_told),
         cmocka_unit_test(a_waiting_request_is_sent_or_told),
         cmocka_unit_test(a_request_is_sent_again_or_told),
         cmocka_unit_test(a_service_says_what_it_can),

@@ -1,0 +1,70 @@
+/* Asking who is there: the public face of gathering. */
+#include "lib/conn_private.h"
+
+int nrt_discover_start(nrt_conn *conn, const nrt_discover_options *given, nrt_discovered_fn fn,
+                       void *arg) {
+    nrt_discover_options options;
+    int error = nrt__conn_check(conn);
+    if (error < 0) {
+        return error;
+    }
+    nrt_discover_options_init(&options);
+    if (given) {
+        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    }
+    if (!fn) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover_start needs a callback");
+    }
+    if (conn->closing || conn->destroying) {
+        return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
+    }
+    nrt__loop_enter(&conn->loop);
+    error = nrt__gather_start(conn->gathers, &options, fn, arg);
+    nrt__loop_leave(&conn->loop);
+    return nrt__conn_fail(conn, error,
+                          error == NRT_ERR_USAGE
+                              ? "no service can have this name or id, or a limit is "
+                                "out of range"
+                              : NULL);
+}
+
+typedef struct waiting {
+    nrt_conn *conn;
+    nrt_discovery *found;
+    int error;
+    bool done;
+} waiting;
+
+static void on_found(nrt_discovery *found, int error, const char *detail, void *arg) {
+    waiting *wait = arg;
+    wait->done = true;
+    wait->error = nrt__conn_fail(wait->conn, error, detail);
+    wait->found = found;
+}
+
+int nrt_discover(nrt_conn *conn, const nrt_discover_options *options, nrt_discovery **found) {
+    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
+    if (count < 0) {
+        return count;
+    }
+    if (!found) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover needs a place for the result");
+    }
+    waiting wait = {.conn = conn};
+    *found = NULL;
+    int error = nrt_discover_start(conn, options, on_found, &wait);
+    while (error == 0 && !wait.done) {
+        count = nrt_conn_dispatch(conn, -1);
+        if (count < 0) {
+            nrt__gathers_forget(conn->gathers, &wait); /* it is about to be gone */
+            return count;
+        }
+    }
+    error = error < 0 ? error : wait.error;
+    if (error < 0) {
+        nrt_discovery_destroy(wait.found);
+        return error;
+    }
+    *found = wait.found;
+    return 0;
+}
