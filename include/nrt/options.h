@@ -39,7 +39,7 @@ typedef enum nrt_retry {
     NRT_RETRY_REFUSED = 1,    /* the service refused it: certainly not executed */
     NRT_RETRY_IDEMPOTENT = 2, /* lost on the way or silent, but doing it twice does no harm (RFC
                                  9110 section 9.2.2, or an Idempotency-Key) */
-    NRT_RETRY_NO_SERVICE = 4, /* nobody listens: someone may in a moment */
+    NRT_RETRY_NO_SERVICE = 4, /* nobody listens: someone may in a moment; once */
 } nrt_retry;
 
 /* Tells of changes of the connection; `error` and `detail` say why (0 and "" when connected). Comes

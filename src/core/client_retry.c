@@ -8,7 +8,8 @@
 enum {
     PAUSE_MS = 10, /* before the second attempt, about; doubled with each further one */
     PAUSE_MAX_MS = 1000,
-    NO_SERVICE_PAUSE_MS = 20, /* at most: an instance may just be moving to another server */
+    NO_SERVICE_PAUSE_MS =
+        20, /* at most, and once: an instance may just be moving to another server */
 };
 
 nrt__peer *nrt__pending_peer(nrt__client *client, const nrt__pending *one) {
@@ -55,8 +56,10 @@ static uint64_t *counter(nrt__client *client, unsigned why) {
 
 /* Whether there may be another attempt, which is then counted. */
 static bool may_retry(nrt__client *client, nrt__pending *one, unsigned why) {
+    unsigned most = why == NRT_RETRY_NO_SERVICE ? 1 : client->options.retries;
     if (!(client->options.retry_on & why) || one->kept_len == 0 ||
-        one->attempts > client->options.retries || (one->begun && !one->idempotent)) {
+        one->attempts > client->options.retries || one->attempts > most ||
+        (one->begun && !one->idempotent)) {
         return false;
     }
     if (!nrt__peer_retry(nrt__pending_peer(client, one), client->env->now_ms)) {
@@ -86,8 +89,9 @@ bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why) {
 /* Silent for long where a frame should have come: if that does no harm, another instance gets it.
  */
 static void on_silence(nrt__client *client, nrt__pending *one) {
-    one->begun = true;
-    if (!nrt__pending_retry(client, one, NRT_RETRY_IDEMPOTENT)) {
+    if (nrt__pending_retry(client, one, NRT_RETRY_IDEMPOTENT)) {
+        one->begun = true;
+    } else {
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                        client);
     }
@@ -148,6 +152,7 @@ void nrt__client_save(nrt__client *client, const nrt__session *session) {
         if (one->session == session && !nrt__session_was_sent(session, one->mark) &&
             (one->kept_len > 0 || keep_unsent(client, one))) {
             one->attempts--; /* that one was none */
+            client->stats.attempts--;
             nrt__pending_wait(client, one);
         }
     }
@@ -179,7 +184,8 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
         if (one->session != session) {
             continue;
         }
-        if (other) { /* replies come to the session that has taken over, too */
+        if (other && nrt__session_was_sent(session, one->mark)) {
+            /* Replies come to the session that has taken over, too. */
             one->session = client->session;
             one->from = one->mark = 0;
         } else {

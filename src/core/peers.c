@@ -12,8 +12,12 @@ enum {
 
 nrt__peer *nrt__peers_get(nrt__peer peers[NRT__PEERS_COUNT], uint64_t host, int64_t now_ms) {
     nrt__peer *peer = &peers[host % NRT__PEERS_COUNT];
-    if (peer->host != host) {
-        *peer = (nrt__peer){.host = host, .refilled_ms = now_ms, .tokens = TRICKLE_MAX};
+    if (peer->host == 0) {
+        *peer = (nrt__peer){.refilled_ms = now_ms, .tokens = TRICKLE_MAX};
+    }
+    if (peer->host != host) { /* the budget stays: else two hosts in turn would have no limit */
+        peer->host = host;
+        peer->framed = false;
     }
     return peer;
 }

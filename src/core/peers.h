@@ -1,6 +1,6 @@
 /* What a client remembers of the hosts it sends to: whether they know frames, and how much may be
  * tried again. A table of fixed size: hosts that fall on the same place forget each other, which
- * costs a retry at worst. */
+ * costs a retry at worst, and share one budget. */
 #ifndef NRT__PEERS_H
 #define NRT__PEERS_H
 

@@ -91,10 +91,13 @@ bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason) {
  * limited; where we may not, we are allowed one for each request (allow_responses), and a frame
  * would eat the response. */
 
-/* A refusal would have come before the PONG. */
+/* A refusal would have come before the PONG. A session that ended says nothing of the one that may
+ * have taken over, and each is asked anew. */
 static void on_probed(int error, void *arg) {
     nrt__services *services = arg;
-    services->multi_reply = error == 0 && services->probing;
+    if (error == 0) {
+        services->multi_reply = services->probing;
+    }
 }
 
 void nrt__services_probe(nrt__services *services) {

@@ -1,96 +1,6 @@
 /* The client half of exchanges, without I/O: who may answer, how each failure comes back, and when.
  */
-#include "unit.h"
-
-#include "engine.h"
-
-#define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-/* What every request says of us. */
-#define ACCEPT "NRT-Accept: v=1, timeout=30000\r\n"
-
-typedef struct answer {
-    int calls;
-    int error;
-    int status;
-    char detail[256];
-    char body[64];
-} answer;
-
-static engine *e; /* of the test that runs */
-static char sid[24];
-static bool over; /* the test has returned: its answers are gone */
-
-static void on_result(const nrt_result *result, void *arg) {
-    answer *a = arg;
-    if (over) {
-        return;
-    }
-    a->calls++;
-    a->error = result->error;
-    assert_non_null(result->detail);
-    snprintf(a->detail, sizeof(a->detail), "%s", result->detail);
-    assert_int_equal(result->response == NULL, result->error != 0);
-    if (result->response) {
-        a->status = nrt_response_status(result->response);
-        snprintf(a->body, sizeof(a->body), "%.*s", NRT__ARG(nrt_response_body(result->response)));
-    }
-}
-
-static int setup(void **state) {
-    (void)state;
-    over = false;
-    e = calloc(1, sizeof(*e));
-    int error = engine_init(e, ENGINE_CLIENT);
-    if (error == 0) {
-        error = engine_connect(e);
-    }
-    const char *inbox = strstr(e->greeting, "SUB _INBOX.");
-    sscanf(inbox, "SUB %*s %23s", sid);
-    return error;
-}
-
-static int setup_disconnected(void **state) {
-    int error = setup(state);
-    nrt__session_stop(e->session);
-    return error;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    over = true;
-    engine_finish(e);
-    free(e);
-    return 0;
-}
-
-static int send_for(answer *a, const char *method, const char *url, uint32_t timeout_ms,
-                    nrt_exchange_id *id) {
-    int error;
-    nrt_request *request = nrt_request_create(method, url, &error);
-    assert_non_null(request);
-    error = nrt__client_send(e->client, &request->message, timeout_ms, on_result, a, id);
-    nrt_request_destroy(request);
-    assert_int_equal(a->calls, 0); /* never from inside */
-    return error;
-}
-
-static void get(answer *a, nrt_exchange_id *id) {
-    assert_int_equal(send_for(a, "GET", "http://weather.nats/city", 0, id), 0);
-}
-
-/* The one message that was sent. */
-static engine_pub sent(void) {
-    engine_pub pub;
-    const char *rest = engine_read_pub(engine_take(e), &pub);
-    assert_non_null(rest);
-    assert_string_equal(rest, "");
-    return pub;
-}
-
-static void reply(const char *subject, const char *payload) {
-    assert_int_equal(engine_message(e, sid, subject, NULL, payload), 0);
-}
+#include "client_fixture.h"
 
 static void a_request_goes_to_its_subject_and_the_answer_comes_back(void **state) {
     (void)state;
@@ -207,11 +117,8 @@ static void answers_may_come_in_any_order(void **state) {
 static void no_responders_are_told_at_once(void **state) {
     (void)state;
     answer a = {0};
-    char text[700];
     get(&a, NULL);
-    engine_pub pub = sent();
-    snprintf(text, sizeof(text), "HMSG %s %s 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", pub.reply, sid);
-    assert_int_equal(engine_feed(e, text), 0);
+    reply_no_responders(sent().reply);
     assert_int_equal(a.calls, 1);
     assert_int_equal(a.error, NRT_ERR_NO_SERVICE);
 }
@@ -392,12 +299,13 @@ static void a_lost_connection_aborts_what_was_sent_wholly(void **state) {
     nrt__session_sent(e->session, 2 * one - 1);
     engine_disconnect(e);
     assert_int_equal(whole.error, NRT_ERR_ABORTED);
-    assert_int_equal(partly.error, NRT_ERR_DISCONNECTED);
-    assert_int_equal(not_at_all.error, NRT_ERR_DISCONNECTED);
-    assert_int_equal(whole.calls + partly.calls + not_at_all.calls, 3);
-    assert_int_equal(nrt__client_in_flight(e->client), 0);
-    assert_int_equal(engine_connect(e), 0); /* nothing is sent again */
-    assert_string_equal(engine_take(e), "");
+    assert_int_equal(partly.error, NRT_ERR_DISCONNECTED); /* its beginning alone is no request */
+    assert_int_equal(whole.calls + partly.calls, 2);
+    assert_int_equal(not_at_all.calls, 0);
+    assert_int_equal(nrt__client_in_flight(e->client), 1);
+    assert_int_equal(engine_connect(e), 0);
+    reply(sent().reply, OK_REPLY); /* it is all that is sent */
+    assert_int_equal(not_at_all.status, 200);
 }
 
 static void send_again(const nrt_result *result, void *arg) {
@@ -511,34 +419,31 @@ static void without_random_bytes_nothing_is_sent(void **state) {
     assert_int_equal(nrt__client_in_flight(e->client), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define TEST_DISCONNECTED(name) cmocka_unit_test_setup_teardown(name, setup_disconnected, teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_request_goes_to_its_subject_and_the_answer_comes_back),
-        TEST(fields_that_are_ours_are_not_sent),
-        TEST(a_reply_needs_the_secret),
-        TEST(a_token_is_good_for_one_answer),
-        TEST(answers_may_come_in_any_order),
-        TEST(no_responders_are_told_at_once),
-        TEST(replies_that_are_not_http_are_protocol_errors),
-        TEST(what_old_servers_write_is_understood),
-        TEST(a_reply_larger_than_the_limit_is_told),
-        TEST(a_timeout_comes_when_it_was_to),
-        TEST_DISCONNECTED(without_a_connection_a_request_waits_and_is_then_sent),
-        TEST_DISCONNECTED(a_request_waits_for_a_connection_only_so_long),
-        TEST_DISCONNECTED(waiting_requests_have_a_ceiling),
-        TEST_DISCONNECTED(what_turns_out_too_large_after_waiting_is_told),
-        TEST(a_request_too_large_is_refused_at_once),
-        TEST(a_lost_connection_aborts_what_was_sent_wholly),
-        TEST(a_callback_of_a_lost_connection_may_send_again),
-        TEST(a_denial_is_for_the_oldest_on_that_subject),
-        TEST(a_canceled_exchange_is_over_at_once),
-        TEST_DISCONNECTED(a_waiting_exchange_can_be_canceled_too),
-        TEST(ids_are_never_used_again),
-        TEST(destroying_cancels_what_is_left),
-        TEST(without_random_bytes_nothing_is_sent),
+        CLIENT_TEST(a_request_goes_to_its_subject_and_the_answer_comes_back),
+        CLIENT_TEST(fields_that_are_ours_are_not_sent),
+        CLIENT_TEST(a_reply_needs_the_secret),
+        CLIENT_TEST(a_token_is_good_for_one_answer),
+        CLIENT_TEST(answers_may_come_in_any_order),
+        CLIENT_TEST(no_responders_are_told_at_once),
+        CLIENT_TEST(replies_that_are_not_http_are_protocol_errors),
+        CLIENT_TEST(what_old_servers_write_is_understood),
+        CLIENT_TEST(a_reply_larger_than_the_limit_is_told),
+        CLIENT_TEST(a_timeout_comes_when_it_was_to),
+        DISCONNECTED_TEST(without_a_connection_a_request_waits_and_is_then_sent),
+        DISCONNECTED_TEST(a_request_waits_for_a_connection_only_so_long),
+        DISCONNECTED_TEST(waiting_requests_have_a_ceiling),
+        DISCONNECTED_TEST(what_turns_out_too_large_after_waiting_is_told),
+        CLIENT_TEST(a_request_too_large_is_refused_at_once),
+        CLIENT_TEST(a_lost_connection_aborts_what_was_sent_wholly),
+        CLIENT_TEST(a_callback_of_a_lost_connection_may_send_again),
+        CLIENT_TEST(a_denial_is_for_the_oldest_on_that_subject),
+        CLIENT_TEST(a_canceled_exchange_is_over_at_once),
+        DISCONNECTED_TEST(a_waiting_exchange_can_be_canceled_too),
+        CLIENT_TEST(ids_are_never_used_again),
+        CLIENT_TEST(destroying_cancels_what_is_left),
+        CLIENT_TEST(without_random_bytes_nothing_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

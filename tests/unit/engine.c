@@ -47,6 +47,9 @@ static void on_ready(void *arg) {
     if (e->client) {
         nrt__client_ready(e->client);
     }
+    if (e->services && e->probe) {
+        nrt__services_ready(e->services);
+    }
     if (e->gathers) {
         nrt__gathers_ready(e->gathers);
     }
@@ -55,6 +58,9 @@ static void on_ready(void *arg) {
 static void on_denied(nrt_str subject, void *arg) {
     engine *e = arg;
     append(e->events, sizeof(e->events), "denied %.*s\n", NRT__ARG(subject));
+    if (e->services && nrt__services_denied(e->services, subject)) {
+        return;
+    }
     if (e->client) {
         nrt__client_denied(e->client, subject);
     }
@@ -103,8 +109,8 @@ static void run(nrt_exchange *exchange, void *arg) {
     }
 }
 
-int engine_init(engine *e, unsigned parts) {
-    nrt__session_events events = {
+static nrt__session_events events_of(engine *e) {
+    return (nrt__session_events){
         .ready = on_ready,
         .secure = e->tls == ENGINE_NO_TLS ? NULL : on_secure,
         .denied = on_denied,
@@ -113,6 +119,10 @@ int engine_init(engine *e, unsigned parts) {
         .output = on_output,
         .arg = e,
     };
+}
+
+int engine_init(engine *e, unsigned parts) {
+    nrt__session_events events = events_of(e);
     e->env.now_ms = 1000000;
     e->env.random = seeded;
     e->env.random_arg = e;
@@ -153,7 +163,8 @@ int engine_init(engine *e, unsigned parts) {
     if (parts & ENGINE_SERVICES) {
         nrt__services_options services = {.prefix = NRT__STR("nrt"),
                                           .inbox_prefix = NRT__STR("_INBOX"),
-                                          .limits = NRT__H1_LIMITS_DEFAULT};
+                                          .limits = NRT__H1_LIMITS_DEFAULT,
+                                          .multi_reply = e->multi_reply};
         e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
         if (!e->services) {
             return NRT_ERR_MEMORY;
@@ -175,7 +186,38 @@ int engine_init(engine *e, unsigned parts) {
     return 0;
 }
 
+int engine_add_session(engine *e) {
+    nrt__session_events events = events_of(e);
+    e->other = nrt__session_create_beside(e->session, &events);
+    return e->other ? 0 : NRT_ERR_MEMORY;
+}
+
+void engine_swap(engine *e) {
+    nrt__session *other = e->other;
+    e->other = e->session;
+    e->session = other;
+}
+
+void engine_drop_other(engine *e) {
+    nrt__session *other = e->other;
+    e->other = NULL;
+    if (e->client) {
+        nrt__client_save(e->client, other);
+    }
+    nrt__session_stop(other);
+    if (e->client) {
+        nrt__client_disconnected(e->client, other, "closed");
+    }
+    if (e->services) {
+        nrt__services_forget(e->services, other);
+    }
+    nrt__session_destroy(other);
+}
+
 void engine_finish(engine *e) {
+    if (e->other) {
+        nrt__session_stop(e->other);
+    }
     if (e->session) {
         nrt__session_stop(e->session);
     }
@@ -186,9 +228,10 @@ void engine_finish(engine *e) {
     e->discovery = NULL;
     e->gathers = NULL;
     nrt__session_destroy(e->session);
+    nrt__session_destroy(e->other);
     e->client = NULL;
     e->services = NULL;
-    e->session = NULL;
+    e->session = e->other = NULL;
 }
 
 int engine_feed_bytes(engine *e, nrt_str bytes) {
@@ -220,6 +263,15 @@ int engine_message(engine *e, const char *sid, const char *subject, const char *
     return engine_feed_bytes(e, (nrt_str){text, (size_t)len});
 }
 
+int engine_header_message(engine *e, const char *sid, const char *subject, const char *header,
+                          const char *payload) {
+    char text[4096];
+    size_t block = strlen("NATS/1.0\r\n\r\n") + strlen(header);
+    int len = snprintf(text, sizeof(text), "HMSG %s %s %zu %zu\r\nNATS/1.0%s\r\n\r\n%s\r\n",
+                       subject, sid, block, block + strlen(payload), header, payload);
+    return engine_feed_bytes(e, (nrt_str){text, (size_t)len});
+}
+
 const char *engine_take(engine *e) {
     nrt_str output = nrt__session_output(e->session);
     if (output.len >= sizeof(e->text)) {
@@ -244,7 +296,11 @@ int engine_connect(engine *e) {
     return error;
 }
 
+/* As lib/link.c does it. */
 void engine_disconnect(engine *e) {
+    if (e->client) {
+        nrt__client_save(e->client, e->session);
+    }
     nrt__session_stop(e->session);
     if (e->client) {
         nrt__client_disconnected(e->client, e->session, "cut");
@@ -275,27 +331,45 @@ const char *engine_events(engine *e) {
     return taken;
 }
 
-const char *engine_read_pub(const char *text, engine_pub *pub) {
-    const char *at = text;
-    while (at && strncmp(at, "PUB ", 4) != 0) {
-        at = strstr(at, "\r\nPUB ");
-        at = at ? at + 2 : NULL;
+/* Where the next line begins that starts with `word`; payloads have none. */
+static const char *find_line(const char *text, const char *word) {
+    while (text && strncmp(text, word, strlen(word)) != 0) {
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
     }
+    return text;
+}
+
+const char *engine_read_pub(const char *text, engine_pub *pub) {
+    const char *plain = find_line(text, "PUB ");
+    const char *at = find_line(text, "HPUB ");
+    bool with_header = at && (!plain || at < plain);
+    at = with_header ? at : plain;
     if (!at) {
         return NULL;
     }
-    size_t len = 0;
     const char *end = strstr(at, "\r\n");
-    if (sscanf(at, "PUB %599s %599s %zu\r\n", pub->subject, pub->reply, &len) != 3) {
-        pub->reply[0] = '\0';
-        if (sscanf(at, "PUB %599s %zu\r\n", pub->subject, &len) != 2) {
-            return NULL;
-        }
-    }
-    if (!end || strlen(end) < len + 4 || strncmp(end + 2 + len, "\r\n", 2) != 0) {
+    char line[1300] = "";
+    if (!end || (size_t)(end - at) >= sizeof(line)) {
         return NULL;
     }
-    pub->payload = (nrt_str){end + 2, len};
+    memcpy(line, at, (size_t)(end - at));
+    char words[4][600];
+    int max = with_header ? 4 : 3; /* with a reply subject */
+    int count = sscanf(line, "%*s %599s %599s %599s %599s", words[0], words[1], words[2], words[3]);
+    if (count < max - 1 || count > max) {
+        return NULL;
+    }
+    bool has_reply = count == max;
+    size_t len = strtoul(words[count - 1], NULL, 10);
+    size_t header = with_header ? strtoul(words[count - 2], NULL, 10) : 0;
+    snprintf(pub->subject, sizeof(pub->subject), "%s", words[0]);
+    snprintf(pub->reply, sizeof(pub->reply), "%s", has_reply ? words[1] : "");
+    if (header > len || strlen(end) < len + 4 || strncmp(end + 2 + len, "\r\n", 2) != 0) {
+        return NULL;
+    }
+    pub->header = (nrt_str){with_header ? end + 2 : NULL, header};
+    pub->payload = (nrt_str){end + 2 + header, len - header};
     return end + 2 + len + 2;
 }
 

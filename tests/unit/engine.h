@@ -27,6 +27,7 @@ typedef struct engine {
     nrt__timers timers;
     nrt__session_options session_options;
     nrt__session *session;
+    nrt__session *other; /* one beside it (engine_add_session) */
     nrt__client *client; /* these only where engine_init was told to */
     nrt__services *services;
     nrt__discovery *discovery;
@@ -34,7 +35,9 @@ typedef struct engine {
     nrt__nats_login login;
     unsigned retries; /* the client's; none unless set before engine_init */
     unsigned retry_on;
-    engine_tls tls; /* before engine_init */
+    bool multi_reply; /* known to be allowed to the services */
+    bool probe;       /* services ask whether they may send frames, as soon as a session is ready */
+    engine_tls tls;   /* before engine_init */
     uint64_t random;
     bool random_fails;
     char events[4096];   /* a line for each thing the session told */
@@ -61,8 +64,17 @@ void engine_finish(engine *e);
 /* Connects, answers as a server would, and keeps what was sent in `greeting`. */
 int engine_connect(engine *e);
 
-/* The connection is lost. */
+/* The connection is lost: what was not sent is saved first. */
 void engine_disconnect(engine *e);
+
+/* A second session with the same subscriptions, not connected. NRT_ERR_MEMORY. */
+int engine_add_session(engine *e);
+
+/* All that is fed, taken, connected and lost from now on is the other one's. */
+void engine_swap(engine *e);
+
+/* Destroys it, as the client and the services are told. */
+void engine_drop_other(engine *e);
 
 /* Received bytes. */
 int engine_feed(engine *e, const char *text);
@@ -71,6 +83,11 @@ int engine_feed_bytes(engine *e, nrt_str bytes);
 /* `MSG` for the subscription to `subject`, which must have been sent; `reply` may be NULL. */
 int engine_message(engine *e, const char *sid, const char *subject, const char *reply,
                    const char *payload);
+
+/* `HMSG`, likewise: `header` is the block behind its first line's "NATS/1.0" up to the last CRLF,
+ * as " 503" or "\r\nNRT-Frame: t=accept". */
+int engine_header_message(engine *e, const char *sid, const char *subject, const char *header,
+                          const char *payload);
 
 /* All output, which counts as sent; valid until the next call. */
 const char *engine_take(engine *e);
@@ -84,10 +101,11 @@ const char *engine_events(engine *e);
 typedef struct engine_pub {
     char subject[600];
     char reply[600];
+    nrt_str header; /* of an HPUB; else absent */
     nrt_str payload;
 } engine_pub;
 
-/* Reads the next PUB in `text`; where what follows begins, or NULL where there is none. */
+/* Reads the next PUB or HPUB in `text`; where what follows begins, or NULL where there is none. */
 const char *engine_read_pub(const char *text, engine_pub *pub);
 
 /* The sid under which `subject` was subscribed in `text`; "" where it was not. */

@@ -305,6 +305,9 @@ static void fail_each(unsigned parts, int (*scenario)(void), bool onwards) {
         alloc.count = 0;
         alloc.onwards = onwards;
         alloc.at = n;
+        e.probe = true;
+        e.retries = 2;
+        e.retry_on = NRT_RETRY_REFUSED | NRT_RETRY_IDEMPOTENT;
         int error = engine_init(&e, parts);
         bool made = error == 0;
         if (made && scenario != connect_and_flush) {
@@ -405,6 +408,100 @@ static void a_waiting_request_is_sent_or_told(void **state) {
     fail_each(ENGINE_CLIENT, waiting_round, true);
 }
 
+/* A request that is refused, sent again, lost with its connection, and answered at last. */
+static int retry_round(void) {
+    engine_pub pub;
+    char sid[24];
+    int before = calls;
+    int error = 0;
+    nrt_request *request = nrt_request_create("GET", "http://weather.nats/", &error);
+    if (!request) {
+        return error;
+    }
+    error = nrt__client_send(e.client, &request->message, 5000, on_result, NULL, NULL);
+    nrt_request_destroy(request);
+    if (error < 0) {
+        return error;
+    }
+    sscanf(strstr(e.greeting, "SUB _INBOX."), "SUB %*s %23s", sid);
+    assert_non_null(engine_read_pub(engine_take(&e), &pub));
+    error = engine_header_message(&e, sid, pub.reply, "\r\nNRT-Frame: t=refuse", "");
+    engine_advance(&e, 20);
+    if (error == 0 && engine_read_pub(engine_take(&e), &pub)) {
+        engine_disconnect(&e);
+        error = engine_connect(&e);
+    }
+    if (error == 0 && engine_read_pub(engine_take(&e), &pub)) {
+        error = engine_message(&e, sid, pub.reply, NULL, "HTTP/1.1 204 No Content\r\n\r\n");
+    }
+    if (error < 0) {
+        engine_disconnect(&e);
+    }
+    engine_advance(&e, 5100);
+    assert_int_equal(calls, before + 1);
+    assert_int_equal(nrt__client_in_flight(e.client), 0);
+    return error < 0 ? error : last_error;
+}
+
+static void a_request_is_sent_again_or_told(void **state) {
+    (void)state;
+    fail_each(ENGINE_CLIENT, retry_round, false);
+    fail_each(ENGINE_CLIENT, retry_round, true);
+}
+
+static bool sent_frame(const char *value) {
+    engine_pub pub;
+    return engine_read_pub(engine_take(&e), &pub) && pub.header.ptr &&
+           strstr(pub.header.ptr, value) != NULL;
+}
+
+/* A service that accepts, refuses, pauses twice and is stopped while it pauses. */
+static int frame_round(void) {
+    static const char subject[] = "nrt.requests.weather.nats.get";
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: weather.nats\r\nNRT-Accept: v=1, timeout=1000\r\n\r\n";
+    nrt_service *service = NULL;
+    nrt_service_options options = {.size = sizeof(options), .max_in_flight = 1};
+    int error = nrt__services_add(e.services, "weather.nats", handler, NULL, &options, &service);
+    if (error < 0) {
+        return error;
+    }
+    char sid[24];
+    engine_sid(engine_take(&e), "nrt.requests.weather.nats.*", sid);
+    bool said = engine_feed(&e, "PONG\r\nPONG\r\n") == 0;
+    e.hold = true;
+    e.held_count = 0;
+    said = said && engine_message(&e, sid, subject, "_INBOX.r", request) == 0;
+    said = said && engine_message(&e, sid, subject, "_INBOX.s", request) == 0;
+    said = said && sent_frame("t=refuse");
+    engine_advance(&e, 110);
+    said = said && sent_frame("t=accept");
+    for (size_t i = 0; i < e.held_count; i++) {
+        nrt__exchange_end_one(e.held[i]);
+        assert_true(nrt__exchange_end_one(e.held[i]));
+        nrt__exchange_finish(e.held[i]);
+    }
+    e.hold = false;
+    said = said && nrt__service_pause(service) == 0;
+    said = said && nrt__service_resume(service) == 0;
+    said = said && nrt__service_pause(service) == 0;
+    nrt__service_stop(service, NULL, NULL);
+    engine_take(&e);
+    if (engine_feed(&e, "PONG\r\nPONG\r\nPONG\r\nPONG\r\nPONG\r\n") < 0) {
+        nrt__session_stop(e.session);
+        said = false;
+    }
+    assert_null(nrt__services_first(e.services));
+    assert_int_equal(nrt__services_in_flight(e.services), 0);
+    return said ? 0 : NRT_ERR_MEMORY;
+}
+
+static void a_service_says_what_it_can(void **state) {
+    (void)state;
+    fail_each(ENGINE_SERVICES, frame_round, false);
+    fail_each(ENGINE_SERVICES, frame_round, true);
+}
+
 /* Else the server goes on sending to a member of the queue group that nobody is behind. */
 static void a_subscription_is_left_without_memory_too(void **state) {
     (void)state;
@@ -482,6 +579,8 @@ int main(void) {
         cmocka_unit_test(a_service_answers_or_drops_but_keeps_count),
         cmocka_unit_test(services_are_found_or_it_is_told),
         cmocka_unit_test(a_waiting_request_is_sent_or_told),
+        cmocka_unit_test(a_request_is_sent_again_or_told),
+        cmocka_unit_test(a_service_says_what_it_can),
         cmocka_unit_test(a_subscription_is_left_without_memory_too),
         cmocka_unit_test(a_configuration_is_resolved_or_out_of_memory),
     };

@@ -40,10 +40,16 @@ static nrt_service *serve(const char *host, nrt_handler_fn handler, unsigned max
 }
 
 int service_setup(void **state) {
+    return service_setup_with(state, false, false);
+}
+
+int service_setup_with(void **state, bool probe, bool multi_reply) {
     (void)state;
     handled = 0;
     seen[0] = told[0] = '\0';
     e = calloc(1, sizeof(*e));
+    e->probe = probe;
+    e->multi_reply = multi_reply;
     int error = engine_init(e, ENGINE_SERVICES);
     service = serve("Weather.nats", look, 2);
     if (error == 0) {
@@ -75,6 +81,7 @@ void read_reply_as(unsigned flags) {
     assert_string_equal(rest, "");
     assert_string_equal(pub.subject, "_INBOX.x.y");
     assert_string_equal(pub.reply, "");
+    assert_absent(pub.header);
     assert_true(pub.payload.len < sizeof(r.raw));
     memcpy(r.raw, pub.payload.ptr, pub.payload.len);
     r.raw[pub.payload.len] = '\0';

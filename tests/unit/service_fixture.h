@@ -26,6 +26,8 @@ extern char told[256];       /* a line each time it became ready */
 extern reply r;
 
 int service_setup(void **state);
+/* It asks whether it may send frames as soon as it is ready, or knows that it may. */
+int service_setup_with(void **state, bool probe, bool multi_reply);
 int service_teardown(void **state);
 int service_group_teardown(void **state);
 
