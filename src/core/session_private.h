@@ -22,6 +22,7 @@ struct nrt__sub {
     bool stays;   /* in a session that retires, too: replies to what was sent there come to it */
     bool denied;
     bool told;   /* the state of this session was reported */
+    bool asked;  /* a PING of its own follows its SUB: no earlier PONG confirms it */
     char text[]; /* subject and queue */
 };
 

@@ -88,7 +88,7 @@ bool nrt__subs_send(nrt__session *session) {
     for (size_t i = 0; i < subs->slots; i++) {
         nrt__sub *sub = subs->list[i];
         if (sub && !sub->leaving) {
-            sub->denied = sub->told = false;
+            sub->denied = sub->told = sub->asked = false;
             if (!send_sub(session, sub)) {
                 return false;
             }
@@ -100,7 +100,7 @@ bool nrt__subs_send(nrt__session *session) {
 void nrt__subs_confirmed(nrt__session *session) {
     const nrt__subs *subs = session->subs;
     for (size_t i = 0; i < subs->slots; i++) {
-        if (subs->list[i] && !subs->list[i]->leaving) {
+        if (subs->list[i] && !subs->list[i]->leaving && !subs->list[i]->asked) {
             report(subs->list[i]);
         }
     }
@@ -175,11 +175,14 @@ nrt__sub *nrt__session_subscribe(nrt__session *session, nrt_str subject, nrt_str
     sub->state_fn = state_fn;
     sub->arg = arg;
     for (nrt__session *one = session->subs->sessions; one; one = one->beside) {
-        if (is_open(one) && !one->retired &&
-            (!send_sub(one, sub) || nrt__session_ping(one, sub->sid, NULL, NULL) < 0)) {
+        if (!is_open(one) || one->retired) {
+            continue;
+        }
+        if (!send_sub(one, sub) || nrt__session_ping(one, sub->sid, NULL, NULL) < 0) {
             nrt__session_sub_destroy(session, sub);
             return NULL;
         }
+        sub->asked = true;
     }
     return sub;
 }

@@ -179,6 +179,25 @@ static void a_service_may_begin_paused(void **state) {
     assert_string_not_equal(engine_sid(engine_take(e), "nrt.requests.other.nats.*", at), "");
 }
 
+/* The PONG that proves that we are connected answers a PING from before the SUB. */
+static void one_that_comes_while_connecting_is_ready_with_its_own_pong(void **state) {
+    (void)state;
+    nrt__service_pause(service);
+    nrt__session_stop(e->session);
+    nrt__session_start(e->session, &e->login);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
+    engine_take(e);
+    told[0] = '\0';
+    assert_int_equal(nrt__service_resume(service), 0);
+    assert_string_not_equal(engine_sid(engine_take(e), SUBJECT "*", sid), "");
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_string_equal(told, "");
+    while (told[0] == '\0') {
+        assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    }
+    assert_string_equal(told, "ready 0 \n");
+}
+
 /* The fences of the pauses are still out when it stops: it is gone after the last of them. */
 static void a_paused_service_stops_when_all_it_left_is_settled(void **state) {
     (void)state;
@@ -395,6 +414,7 @@ int main(void) {
         SERVICE_TEST(a_resumed_service_comes_back_and_tells_when_it_has),
         SERVICE_TEST(a_paused_service_stays_so_over_a_reconnect),
         SERVICE_TEST(a_service_may_begin_paused),
+        SERVICE_TEST(one_that_comes_while_connecting_is_ready_with_its_own_pong),
         SERVICE_TEST(a_paused_service_stops_when_all_it_left_is_settled),
         SERVICE_TEST(a_silent_server_takes_any_number_of_pauses),
         SERVICE_TEST(a_host_is_served_once_until_it_is_stopped),
