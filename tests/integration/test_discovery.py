@@ -432,6 +432,7 @@ def test_hostile_answers_are_left_out_and_counted(world, nats, peer):
 def test_an_answer_without_end_is_ended(world, nats, peer):
     """Somebody floods the inbox: the command ends in time all the same."""
     over = threading.Event()
+    floods = []
 
     def flood(message):
         def write():
@@ -440,12 +441,15 @@ def test_an_answer_without_end_is_ended(world, nats, peer):
                 peer.publish(message.reply, b'{"type":"io.nats.micro.v1.ping_response",'
                              b'"name":"a","id":"%d"}' % number)
                 number += 1
-        threading.Thread(target=write, daemon=True).start()
+        floods.append(threading.Thread(target=write, daemon=True))
+        floods[-1].start()
 
     peer.subscribe("$SRV.PING", handler=flood)
     with Stopwatch() as watch:
         found = ask_json(world, nats, "ls", "--timeout", "1s")
     over.set()
+    for thread in floods:
+        thread.join()
     assert 0 < len(found["services"][0]["instances"]) <= 10000
     assert watch.seconds < 3 * SLOW
 
