@@ -63,7 +63,7 @@ static int read_request_line(nrt__h1_reader *reader, nrt_str line) {
     nrt_str method = {line.ptr, (size_t)(space - line.ptr)};
     nrt_str rest = {space + 1, line.len - method.len - 1};
     space = memchr(rest.ptr, ' ', rest.len);
-    if (!space || !nrt__is_token(method)) {
+    if (!space || space == rest.ptr || !nrt__is_token(method)) {
         return nrt__h1_malformed(reader, "the request line is not METHOD TARGET VERSION");
     }
     nrt_str target = {rest.ptr, (size_t)(space - rest.ptr)};
