@@ -95,7 +95,7 @@ static bool add_slots(nrt__client *client) {
         return false;
     }
     for (size_t i = 0; i < SLAB; i++) {
-        slab[i].slot = (uint32_t)(client->slot_count + i);
+        slab[i].token.slot = (uint32_t)(client->slot_count + i);
         slab[i].next = client->free;
         client->free = &slab[i];
         slots[client->slot_count + i] = &slab[i];
@@ -105,11 +105,7 @@ static bool add_slots(nrt__client *client) {
 }
 
 static nrt_exchange_id id_of(const nrt__pending *one) {
-    return one->generation << NRT__SLOT_BITS | one->slot;
-}
-
-int nrt__pending_renew(nrt__client *client, nrt__pending *one) {
-    return nrt__random_text(client->env, one->secret, NRT__SECRET_CHARS);
+    return one->generation << NRT__SLOT_BITS | one->token.slot;
 }
 
 static nrt__pending *take_slot(nrt__client *client) {
@@ -117,7 +113,7 @@ static nrt__pending *take_slot(nrt__client *client) {
         return NULL;
     }
     nrt__pending *one = client->free;
-    if (nrt__pending_renew(client, one) < 0) {
+    if (nrt__token_renew(client->env, &one->token) < 0) {
         return NULL;
     }
     client->free = one->next;
@@ -211,16 +207,10 @@ const nrt_client_stats *nrt__client_stats(const nrt__client *client) {
 
 /* ---- sending ---- */
 
-static const char base64url[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";
-
 /* Reply subjects are the same in every session. */
 static nrt_str write_reply(const nrt__client *client, const nrt__pending *one, char *out) {
-    char *token = out + client->inbox_len;
     memcpy(out, client->inbox_prefix, client->inbox_len);
-    for (int i = 0; i < NRT__SLOT_CHARS; i++) {
-        token[i] = base64url[one->slot >> (6 * (NRT__SLOT_CHARS - 1 - i)) & 63];
-    }
-    memcpy(token + NRT__SLOT_CHARS, one->secret, NRT__SECRET_CHARS);
+    nrt__token_write(&one->token, out + client->inbox_len);
     return (nrt_str){out, client->inbox_len + NRT__TOKEN_CHARS};
 }
 

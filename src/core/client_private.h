@@ -5,12 +5,9 @@
 #include "core/client.h"
 #include "core/peers.h"
 #include "core/subject.h"
+#include "core/token.h"
 
 enum {
-    NRT__SLOT_CHARS = 4,    /* of a reply token: which slot; 24 bits */
-    NRT__SECRET_CHARS = 16, /* and 96 random bits that must match */
-    NRT__TOKEN_CHARS = NRT__SLOT_CHARS + NRT__SECRET_CHARS,
-    NRT__SLOT_BITS = 6 * NRT__SLOT_CHARS,
     NRT__INBOX_MAX = NRT__PREFIX_MAX + 32, /* "_INBOX.<random>." and a wildcard */
 };
 
@@ -40,14 +37,13 @@ typedef struct nrt__pending {
     size_t kept_len;
     size_t kept_size;
     uint32_t subject_len; /* of what is kept */
-    uint32_t slot;
     uint32_t attempts;
     nrt__pending_state state;
     bool to_head;
     bool idempotent;
-    bool accepted; /* a service has it, and said so */
-    bool begun;    /* an earlier attempt may have been executed */
-    char secret[NRT__SECRET_CHARS];
+    bool accepted;    /* a service has it, and said so */
+    bool begun;       /* an earlier attempt may have been executed */
+    nrt__token token; /* the last part of its reply subject */
 } nrt__pending;
 
 struct nrt__client {
@@ -91,9 +87,6 @@ uint64_t nrt__client_hash(nrt_str text);
 
 /* Moves one that is in no ring, or in one, to the end of another. */
 void nrt__pending_move(nrt__pending *one, nrt__pending *head, nrt__pending_state state);
-
-/* A new secret: what is still under way for the old one is for nobody. 0 or NRT_ERR_SYSTEM. */
-int nrt__pending_renew(nrt__client *client, nrt__pending *one);
 
 /* The result is told; the slot is free before that: the callback may send again at once. */
 void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const char *detail,

@@ -6,42 +6,19 @@
 #include "core/h1_whole.h"
 #include "core/str.h"
 
-static int digit_of(char c) {
-    if (nrt__is_digit(c)) {
-        return c - '0';
-    }
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A' + 10;
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 36;
-    }
-    return c == '_' ? 62 : c == '-' ? 63 : -1;
-}
-
 /* The exchange that a reply's subject names, if it knows the secret: replies can be forged by
- * whoever may publish to inboxes, so nothing of a token can be guessed. */
+ * whoever may publish to inboxes. */
 static nrt__pending *find(nrt__client *client, nrt_str subject) {
+    size_t slot;
     if (subject.len != client->inbox_len + NRT__TOKEN_CHARS) {
         return NULL;
     }
-    const char *token = subject.ptr + client->inbox_len;
-    size_t slot = 0;
-    for (int i = 0; i < NRT__SLOT_CHARS; i++) {
-        int digit = digit_of(token[i]);
-        if (digit < 0) {
-            return NULL;
-        }
-        slot = slot << 6 | (size_t)digit;
-    }
-    if (slot >= client->slot_count || client->slots[slot]->state != NRT__PENDING_SENT) {
+    const nrt_str text = {subject.ptr + client->inbox_len, NRT__TOKEN_CHARS};
+    if (!nrt__token_slot(text, &slot) || slot >= client->slot_count) {
         return NULL;
     }
-    unsigned char differs = 0; /* in constant time */
-    for (int i = 0; i < NRT__SECRET_CHARS; i++) {
-        differs |= (unsigned char)(token[NRT__SLOT_CHARS + i] ^ client->slots[slot]->secret[i]);
-    }
-    return differs ? NULL : client->slots[slot];
+    nrt__pending *one = client->slots[slot];
+    return one->state == NRT__PENDING_SENT && nrt__token_is(&one->token, text) ? one : NULL;
 }
 
 static void fail(nrt__client *client, nrt__pending *one, int error) {

@@ -77,7 +77,7 @@ bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why) {
     }
     int64_t at = client->env->now_ms + 1 + nrt__random_below(client->env, most);
     if (at >= one->deadline_ms || !may_retry(client, one, why) ||
-        nrt__pending_renew(client, one) < 0) {
+        nrt__token_renew(client->env, &one->token) < 0) {
         return false;
     }
     one->accepted = false;
@@ -162,7 +162,7 @@ void nrt__client_save(nrt__client *client, const nrt__session *session) {
 static void on_lost(nrt__client *client, nrt__pending *one) {
     one->begun = true;
     if (one->idempotent && may_retry(client, one, NRT_RETRY_IDEMPOTENT) &&
-        nrt__pending_renew(client, one) == 0) {
+        nrt__token_renew(client->env, &one->token) == 0) {
         one->accepted = false;
         nrt__pending_wait(client, one);
         return;

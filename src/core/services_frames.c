@@ -16,8 +16,7 @@ nrt__session *nrt__exchange_session(const nrt_exchange *exchange) {
 static int send_frame(const nrt_exchange *exchange, const nrt__frame *frame) {
     char text[NRT__FRAME_TEXT_MAX];
     return nrt__session_publish_frame(nrt__exchange_session(exchange), exchange->reply,
-                                      (nrt_str){NULL, 0}, nrt__frame_write(frame, text),
-                                      (nrt_str){NULL, 0});
+                                      (nrt_str){NULL, 0}, nrt__frame_write(frame, text), NULL, 0);
 }
 
 /* ---- what the client understands ---- */

@@ -13,6 +13,8 @@ enum {
     CONTROL_ROOM = 64 * 1024, /* beyond max_output: PING, PONG, SUB always fit */
     PINGS_MAX = 2,            /* unanswered ones before the connection counts as dead */
     FLUSHES_MAX = 4096,
+    CROWDED = 1024 * 1024, /* output beyond which bodies wait, so that others get through */
+    DRAINED = 256 * 1024,  /* and below which they go on */
 };
 
 static nrt__session *create(nrt__env *env, nrt__timers *timers, nrt__session *first,
@@ -83,7 +85,7 @@ void nrt__session_start(nrt__session *session, const nrt__nats_login *login) {
     session->last_flush = &session->flushes;
     session->pings = 0;
     session->in_total = 0;
-    session->retired = false;
+    session->retired = session->crowded = false;
     memset(&session->info, 0, sizeof(session->info));
     nrt__nats_parser_init(&session->parser, session->options.max_message);
 }
@@ -147,6 +149,12 @@ void nrt__session_sent(nrt__session *session, size_t len) {
     nrt__buf_consume(&session->out, len);
     if (nrt__buf_len(&session->out) == 0) {
         nrt__buf_shrink(&session->out, OUTPUT_KEEP);
+    }
+    if (session->crowded && nrt__buf_len(&session->out) <= DRAINED) {
+        session->crowded = false;
+        if (session->events.drained) {
+            session->events.drained(session->events.arg);
+        }
     }
 }
 
@@ -229,8 +237,20 @@ int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
 }
 
 int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
-                               nrt_str header, nrt_str payload) {
-    return publish(session, subject, reply, header, &payload, 1);
+                               nrt_str header, const nrt_str *parts, size_t count) {
+    return publish(session, subject, reply, header, parts, count);
+}
+
+size_t nrt__session_capacity(nrt__session *session) {
+    size_t held = nrt__buf_len(&session->out);
+    if (session->state != NRT__SESSION_READY) {
+        return 0;
+    }
+    if (held >= CROWDED) {
+        session->crowded = true; /* whoever asked is told when that is over */
+        return 0;
+    }
+    return CROWDED - held;
 }
 
 nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {

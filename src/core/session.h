@@ -46,6 +46,9 @@ typedef struct nrt__session_events {
     void (*info)(void *arg);
     /* The server was silent through two pings: the connection is dead and must be closed. */
     void (*stale)(void *arg);
+    /* Output has become so little that bodies may go on (nrt__session_capacity). Not from inside a
+     * publish. */
+    void (*drained)(void *arg);
     /* There is output where there was none. */
     void (*output)(void *arg);
     void *arg;
@@ -113,9 +116,13 @@ void nrt__session_sent(nrt__session *session, size_t len);
 int nrt__session_publish(nrt__session *session, nrt_str subject, nrt_str reply,
                          const nrt_str *parts, size_t count);
 
-/* The same with one payload and with a NATS header block before it. */
+/* The same with a NATS header block before it. */
 int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str reply,
-                               nrt_str header, nrt_str payload);
+                               nrt_str header, const nrt_str *parts, size_t count);
+
+/* How many bytes of bodies should be published now: 0 where so much waits for the socket that
+ * others would have to wait, too; `drained` then tells when it is less. */
+size_t nrt__session_capacity(nrt__session *session);
 
 /* What was appended between two marks, if none of it has been handed to the socket: else absent.
  * Until the next call. */

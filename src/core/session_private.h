@@ -64,6 +64,7 @@ struct nrt__session {
 
     nrt__nats_info info;
     bool retired; /* takes no new work */
+    bool crowded; /* somebody was told to wait until there is less output */
 };
 
 /* Appends control bytes to the output; false when out of memory. */
