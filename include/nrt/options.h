@@ -99,6 +99,7 @@ typedef struct nrt_options {
 
     size_t max_output;    /* what may wait for the NATS socket before NRT_ERR_BUSY; 16 MiB */
     size_t max_message;   /* the largest message taken in; larger ones fail their exchange; 8 MiB */
+    size_t max_body;      /* of a message that is asked for, or handled, as a whole; 16 MiB */
     size_t max_exchanges; /* requests in flight as a client before NRT_ERR_BUSY; 65,536 */
     size_t max_head;      /* HTTP message head; 64 KiB */
     size_t max_fields;    /* fields in a head; 100 */

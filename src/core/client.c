@@ -14,7 +14,6 @@ enum {
     SLAB = 64,             /* exchanges allocated at a time */
     KEPT_MAX = 64 * 1024,  /* larger requests are not kept for another attempt */
     KEPT_STAYS = 2 * 1024, /* a slot's memory that is not given back */
-    REPLY_MAX = NRT__INBOX_MAX + NRT__TOKEN_CHARS,
 };
 
 static void on_inbox_state(int error, void *arg);
@@ -61,6 +60,8 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
     nrt__ring_init(&client->sent);
     nrt__ring_init(&client->waiting);
     nrt__ring_init(&client->paused);
+    client->calls.next = client->calls.prev = &client->calls;
+    nrt__buf_init(&client->trailers, 2 * options->limits.head);
     nrt__buf_init(&client->scratch, SIZE_MAX / 2);
     nrt__buf_init(&client->subject, NRT__SUBJECT_MAX);
     nrt__buf_init(&client->extra, NRT__ACCEPT_TEXT_MAX);
@@ -104,7 +105,7 @@ static bool add_slots(nrt__client *client) {
     return true;
 }
 
-static nrt_exchange_id id_of(const nrt__pending *one) {
+nrt_exchange_id nrt__pending_id(const nrt__pending *one) {
     return one->generation << NRT__SLOT_BITS | one->token.slot;
 }
 
@@ -119,7 +120,9 @@ static nrt__pending *take_slot(nrt__client *client) {
     client->free = one->next;
     one->generation++;
     one->attempts = 0;
-    one->accepted = one->begun = false;
+    one->accepted = one->begun = one->left = false;
+    one->events = NULL;
+    one->fn = NULL;
     client->in_flight++;
     return one;
 }
@@ -134,26 +137,40 @@ static void drop_kept(nrt__client *client, nrt__pending *one) {
     }
 }
 
-static void release(nrt__client *client, nrt__pending *one) {
+void nrt__pending_release(nrt__client *client, nrt__pending *one) {
     if (one->state != NRT__PENDING_FREE) {
         ring_remove(one);
     }
     nrt__timer_clear(client->timers, &one->timer);
+    nrt__call_destroy(client, one->call);
     drop_kept(client, one);
     one->state = NRT__PENDING_FREE;
     one->next = client->free;
     client->free = one;
-    client->in_flight--;
+    if (one->left) {
+        client->left--;
+    } else {
+        client->in_flight--;
+    }
 }
 
 void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const char *detail,
                       const nrt_response *response) {
+    const nrt__call_events *events = one->events;
     nrt_result_fn fn = one->fn;
     void *arg = one->arg;
     nrt_result result = {error, detail, response, one->attempts};
     client->stats.failures += error < 0;
-    release(client, one);
-    fn(&result, arg);
+    nrt__pending_release(client, one);
+    if (!events) {
+        fn(&result, arg);
+        return;
+    }
+    if (response) {
+        events->head(response, true, arg);
+        result.response = NULL;
+    }
+    events->closed(&result, arg);
 }
 
 static void tell_nobody(const nrt_result *result, void *arg) {
@@ -164,6 +181,7 @@ static void tell_nobody(const nrt_result *result, void *arg) {
 void nrt__client_mute(nrt__client *client) {
     for (size_t i = 0; i < client->slot_count; i++) {
         client->slots[i]->fn = tell_nobody;
+        client->slots[i]->events = NULL;
     }
 }
 
@@ -192,6 +210,7 @@ void nrt__client_destroy(nrt__client *client) {
     nrt__buf_free(&client->scratch);
     nrt__buf_free(&client->subject);
     nrt__buf_free(&client->extra);
+    nrt__buf_free(&client->trailers);
     nrt__h1_reader_free(&client->reader);
     nrt__message_free(&client->response.message);
     free(client);
@@ -208,7 +227,7 @@ const nrt_client_stats *nrt__client_stats(const nrt__client *client) {
 /* ---- sending ---- */
 
 /* Reply subjects are the same in every session. */
-static nrt_str write_reply(const nrt__client *client, const nrt__pending *one, char *out) {
+nrt_str nrt__pending_reply(const nrt__client *client, const nrt__pending *one, char *out) {
     memcpy(out, client->inbox_prefix, client->inbox_len);
     nrt__token_write(&one->token, out + client->inbox_len);
     return (nrt_str){out, client->inbox_len + NRT__TOKEN_CHARS};
@@ -217,33 +236,66 @@ static nrt_str write_reply(const nrt__client *client, const nrt__pending *one, c
 /* Where frames come, silence tells something long before the deadline does. */
 static int64_t patience(nrt__client *client, const nrt__pending *one) {
     int64_t now = client->env->now_ms;
+    if (one->call && one->call->opened) { /* accepted at once, or not at all */
+        int64_t until = now + NRT__CLIENT_ACCEPT_MS;
+        return until < one->deadline_ms ? until : one->deadline_ms;
+    }
     bool early = one->idempotent && one->kept_len > 0 &&
                  nrt__peer_is_framed(nrt__pending_peer(client, one), now);
     int64_t until = now + NRT__CLIENT_SILENCE_MS;
     return early && until < one->deadline_ms ? until : one->deadline_ms;
 }
 
-int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject,
-                         const nrt_str *parts, size_t count) {
-    char reply[REPLY_MAX];
-    nrt__session *session = client->session;
-    if (nrt__session_state_get(session) != NRT__SESSION_READY) {
-        return NRT_ERR_DISCONNECTED;
-    }
-    one->from = nrt__session_mark(session);
-    int error =
-        nrt__session_publish(session, subject, write_reply(client, one, reply), parts, count);
-    if (error < 0) {
-        return error;
-    }
-    one->mark = nrt__session_mark(session);
-    one->session = session;
+static void sent(nrt__client *client, nrt__pending *one) {
+    one->mark = nrt__session_mark(client->session);
+    one->session = client->session;
     one->attempts++;
     client->stats.attempts++;
     nrt__pending_move(one, &client->sent, NRT__PENDING_SENT);
     nrt__timer_set(client->timers, &one->timer, patience(client, one), nrt__pending_on_timer,
                    client);
-    return 0;
+}
+
+int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject,
+                         const nrt_str *parts, size_t count) {
+    char reply[NRT__REPLY_MAX];
+    nrt__session *session = client->session;
+    if (nrt__session_state_get(session) != NRT__SESSION_READY) {
+        return NRT_ERR_DISCONNECTED;
+    }
+    one->from = nrt__session_mark(session);
+    int error = nrt__session_publish(session, subject, nrt__pending_reply(client, one, reply),
+                                     parts, count);
+    if (error == 0) {
+        sent(client, one);
+    }
+    return error;
+}
+
+int nrt__pending_send_kept(nrt__client *client, nrt__pending *one) {
+    if (!one->call || !one->call->opened) {
+        const nrt_str subject = {one->kept, one->subject_len};
+        const nrt_str payload = {one->kept + one->subject_len, one->kept_len - one->subject_len};
+        return nrt__pending_publish(client, one, subject, &payload, 1);
+    }
+    if (nrt__session_state_get(client->session) != NRT__SESSION_READY) {
+        return NRT_ERR_DISCONNECTED;
+    }
+    one->from = nrt__session_mark(client->session);
+    int error = nrt__call_publish(client, one);
+    if (error == 0) {
+        sent(client, one);
+    }
+    return error;
+}
+
+int nrt__pending_start(nrt__client *client, nrt__pending *one) {
+    int error = nrt__pending_send_kept(client, one);
+    if (error == NRT_ERR_DISCONNECTED) {
+        nrt__pending_wait(client, one);
+        error = 0;
+    }
+    return error;
 }
 
 int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
@@ -291,90 +343,98 @@ static bool is_idempotent(const nrt__message *request) {
 }
 
 /* The field line by which a service learns what we understand. */
-static nrt_str write_accept(nrt__client *client, int64_t wait_ms) {
-    if (client->extra_for_ms != wait_ms) {
+static nrt_str write_accept(nrt__client *client, int64_t wait_ms, uint32_t window) {
+    if (client->extra_for_ms != wait_ms || client->extra_window != window) {
         char text[NRT__ACCEPT_TEXT_MAX];
-        nrt__accept accept = {.version = 1, .timeout_ms = (uint32_t)wait_ms};
+        nrt__accept accept = {.version = 1, .window = window, .timeout_ms = (uint32_t)wait_ms};
         nrt__buf_clear(&client->extra);
         nrt__buf_put(&client->extra, nrt__accept_write(&accept, text));
         client->extra_for_ms = client->extra.failed ? 0 : wait_ms;
+        client->extra_window = window;
     }
     return nrt__buf_view(&client->extra);
 }
 
-/* Writes subject and payload. */
-static int write_request(nrt__client *client, nrt__message *request, int64_t wait_ms,
-                         nrt_str parts[2]) {
-    nrt__buf_clear(&client->scratch);
-    nrt__buf_clear(&client->subject);
-    bool fine = nrt__h1_write_parts(&client->scratch, request, NRT__FIELD_NRT,
-                                    write_accept(client, wait_ms), false, parts) &&
-                nrt__subject_request(&client->subject, client->options.prefix, request->host,
-                                     request->method);
-    return fine ? 0 : NRT_ERR_MEMORY;
-}
-
-int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
-                     nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
+int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_t timeout_ms,
+                       nrt__pending **out) {
     if (client->inbox_error < 0) {
         return client->inbox_error;
     }
     if (client->in_flight >= client->options.max_exchanges) {
         return NRT_ERR_BUSY;
     }
+    uint32_t window = nrt__client_window(client);
     nrt__pending *one = nrt__client_listen(client) == 0 ? take_slot(client) : NULL;
     if (!one) {
         return NRT_ERR_MEMORY;
     }
-    nrt_str parts[2];
     int64_t wait_ms = timeout_ms ? timeout_ms : client->options.timeout_ms;
-    int error = write_request(client, request, wait_ms, parts);
-    if (error < 0) {
-        release(client, one);
-        return error;
+    nrt__buf_clear(&client->subject);
+    if (write_accept(client, wait_ms, window).len == 0 ||
+        !nrt__subject_request(&client->subject, client->options.prefix, request->host,
+                              request->method)) {
+        nrt__pending_release(client, one);
+        return NRT_ERR_MEMORY;
     }
-    nrt_str subject = nrt__buf_view(&client->subject);
-    one->fn = fn;
-    one->arg = arg;
-    one->subject = nrt__client_hash(subject);
+    one->window = window;
+    one->subject = nrt__client_hash(nrt__buf_view(&client->subject));
     one->host = nrt__client_hash(request->host);
     one->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
     one->idempotent = is_idempotent(request);
     one->deadline_ms = client->env->now_ms + wait_ms;
     nrt__peer_request(nrt__pending_peer(client, one));
+    *out = one;
+    return 0;
+}
+
+int nrt__pending_request(nrt__client *client, nrt__pending *one, nrt__message *request) {
+    nrt_str parts[2];
+    nrt__buf_clear(&client->scratch);
+    if (!nrt__h1_write_parts(&client->scratch, request, NRT__FIELD_NRT,
+                             nrt__buf_view(&client->extra), false, parts)) {
+        return NRT_ERR_MEMORY;
+    }
+    nrt_str subject = nrt__buf_view(&client->subject);
     /* Where there is no room to keep it, there is no second attempt. */
     if (client->options.retries > 0 && parts[0].len + parts[1].len <= KEPT_MAX) {
         nrt__pending_keep(client, one, subject, parts);
     }
-    error = nrt__pending_publish(client, one, subject, parts, 2);
+    int error = nrt__pending_publish(client, one, subject, parts, 2);
     if (error == NRT_ERR_DISCONNECTED) {
         error = one->kept_len > 0 ? 0 : nrt__pending_keep(client, one, subject, parts);
         if (error == 0) {
             nrt__pending_wait(client, one);
         }
     }
+    return error;
+}
+
+int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                     nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
+    nrt__pending *one;
+    int error = nrt__pending_begin(client, request, timeout_ms, &one);
     if (error < 0) {
-        release(client, one);
+        return error;
+    }
+    one->fn = fn;
+    one->arg = arg;
+    error = nrt__pending_request(client, one, request);
+    if (error < 0) {
+        nrt__pending_release(client, one);
         return error;
     }
     client->stats.requests++;
     if (id) {
-        *id = id_of(one);
+        *id = nrt__pending_id(one);
     }
     return 0;
 }
 
-int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
+nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id) {
     size_t slot = (size_t)(id & (((uint64_t)1 << NRT__SLOT_BITS) - 1));
-    if (slot >= client->slot_count) {
-        return NRT_ERR_STATE;
-    }
-    nrt__pending *one = client->slots[slot];
-    if (one->state == NRT__PENDING_FREE || id_of(one) != id) {
-        return NRT_ERR_STATE;
-    }
-    nrt__pending_end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
-    return 0;
+    nrt__pending *one = slot < client->slot_count ? client->slots[slot] : NULL;
+    bool there = one && one->state != NRT__PENDING_FREE && !one->left;
+    return there && nrt__pending_id(one) == id ? one : NULL;
 }
 
 /* ---- the session ---- */

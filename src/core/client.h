@@ -17,6 +17,7 @@ typedef struct nrt__client_options {
     uint32_t timeout_ms;      /* to the response, where a send does not say */
     uint32_t connect_wait_ms; /* how long a request waits for a connection */
     size_t max_exchanges;
+    size_t max_body;    /* of a response that is asked for as a whole */
     size_t max_waiting; /* bytes of requests that are kept */
     unsigned retries;   /* further attempts at most */
     unsigned retry_on;  /* NRT_RETRY_* */
@@ -40,11 +41,48 @@ int nrt__client_listen(nrt__client *client);
 int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
                      nrt_result_fn fn, void *arg, nrt_exchange_id *id);
 
+/* What happens to an exchange whose bodies come and go in pieces. Views live during the call. */
+typedef struct nrt__call_events {
+    /* A 1xx response. May be NULL. */
+    void (*interim)(const nrt_response *response, void *arg);
+    /* The response, whole and with its body: `closed` follows. Or its head: then `data` and `end`.
+     */
+    void (*head)(const nrt_response *response, bool whole, void *arg);
+    void (*data)(nrt_str bytes, void *arg); /* nrt__client_take when they are done with */
+    void (*end)(const nrt_fields *trailers, void *arg);
+    void (*writable)(void *arg); /* more of the request's body may be written */
+    /* It is over: exactly once, and nothing after it. There is no response in the result. */
+    void (*closed)(const nrt_result *result, void *arg);
+} nrt__call_events;
+
+/* Begins an exchange with what is there of the request's body; `complete` if that is all. As long
+ * as it is, and fits one message, this is a unary exchange. Errors as nrt__client_send. */
+int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,
+                     const nrt__call_events *events, void *arg, nrt_exchange_id *id);
+
+/* Sends more of the body, as far as there is room; `writable` tells when there is again. *sent says
+ * how much. NRT_ERR_STATE where it is over. */
+int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, size_t *sent);
+
+/* The request's body is complete; `trailers` may be NULL. */
+int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *trailers);
+
+/* So many bytes of `data` are done with. */
+void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len);
+
+/* Ends an exchange: its callback gets NRT_ERR_CANCELED before this returns, the service is told.
+ * NRT_ERR_STATE where it is over. */
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);
+
+/* The session takes more bodies again. */
+void nrt__client_drained(nrt__client *client);
 
 /* How long an instance that sends frames may be silent before a request that does no harm goes to
  * another one as well. */
 enum { NRT__CLIENT_SILENCE_MS = 1000 };
+
+/* And how long the first message of a stream may wait for its `accept`. */
+enum { NRT__CLIENT_ACCEPT_MS = 2000 };
 
 /* ---- what happens to a session; `reason` is why there is no connection, in words ---- */
 

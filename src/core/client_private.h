@@ -3,12 +3,14 @@
 #define NRT__CLIENT_PRIVATE_H
 
 #include "core/client.h"
+#include "core/flow.h"
 #include "core/peers.h"
 #include "core/subject.h"
 #include "core/token.h"
 
 enum {
     NRT__INBOX_MAX = NRT__PREFIX_MAX + 32, /* "_INBOX.<random>." and a wildcard */
+    NRT__REPLY_MAX = NRT__INBOX_MAX + NRT__TOKEN_CHARS,
 };
 
 typedef enum nrt__pending_state {
@@ -18,13 +20,36 @@ typedef enum nrt__pending_state {
     NRT__PENDING_SENT,    /* published; a reply may come */
 } nrt__pending_state;
 
+typedef struct nrt__pending nrt__pending;
+
+/* What an exchange has beside that when it is more than a request and a reply. */
+typedef struct nrt__call {
+    struct nrt__call *next; /* the client's ring */
+    struct nrt__call *prev;
+    nrt__pending *pending;
+    nrt__flow flow;
+    char *to; /* what flow.to points to */
+    char from[NRT__REPLY_MAX];
+    size_t first_body; /* bytes of body in the first message */
+    bool opened;       /* the request is a stream itself */
+    bool headed;       /* the response's head has come */
+    bool tunnel;       /* 101: both directions end by themselves */
+    bool waits;        /* there was no room to write */
+    bool has_length;   /* the head said how long the body is */
+    uint64_t length;
+    nrt_response *response; /* collected for who wants it whole */
+    nrt__buf body;
+} nrt__call;
+
 /* An exchange of ours that is not over. */
-typedef struct nrt__pending {
+struct nrt__pending {
     struct nrt__pending *next; /* the free list, or one of the client's rings: the oldest first */
     struct nrt__pending *prev;
     nrt__timer timer;
-    nrt_result_fn fn;
+    nrt_result_fn fn; /* or events */
+    const nrt__call_events *events;
     void *arg;
+    nrt__call *call;                 /* NULL: nothing but a request, so far */
     nrt__session *session;           /* the one it was published on */
     const nrt__session *accepted_by; /* the one that brought `accept`; may be gone */
     uint64_t generation;             /* of the slot: makes ids unique */
@@ -37,14 +62,16 @@ typedef struct nrt__pending {
     size_t kept_len;
     size_t kept_size;
     uint32_t subject_len; /* of what is kept */
+    uint32_t window;      /* that the service was told */
     uint32_t attempts;
     nrt__pending_state state;
     bool to_head;
     bool idempotent;
+    bool left;        /* its caller has gone; kept to tell the service when that shows itself */
     bool accepted;    /* a service has it, and said so */
     bool begun;       /* an earlier attempt may have been executed */
     nrt__token token; /* the last part of its reply subject */
-} nrt__pending;
+};
 
 struct nrt__client {
     nrt__env *env;
@@ -61,12 +88,17 @@ struct nrt__client {
     nrt__pending sent; /* heads of rings */
     nrt__pending waiting;
     nrt__pending paused;
+    nrt__call calls; /* head of a ring */
+    nrt__timer tick; /* looks after them, each second */
+    size_t left;     /* exchanges whose caller has gone */
     size_t in_flight;
     size_t kept_bytes;
     nrt__buf scratch; /* the message being written */
     nrt__buf subject;
     nrt__buf extra; /* NRT-Accept, for the timeout below */
     int64_t extra_for_ms;
+    uint32_t extra_window;
+    nrt__buf trailers;
     nrt__h1_reader reader;
     nrt_response response; /* the one being told of */
     char reason[256];      /* why there is no connection */
@@ -100,6 +132,44 @@ int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
  */
 int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject,
                          const nrt_str *parts, size_t count);
+
+/* Takes a slot for a request, and writes its subject (client->subject) and what it says of us
+ * (client->extra). */
+int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_t timeout_ms,
+                       nrt__pending **one);
+
+/* Sends it as one message, now or when there is a connection. */
+int nrt__pending_request(nrt__client *client, nrt__pending *one, nrt__message *request);
+
+/* Sends what is kept; NRT_ERR_DISCONNECTED where there is no connection. `start` waits for one. */
+int nrt__pending_send_kept(nrt__client *client, nrt__pending *one);
+int nrt__pending_start(nrt__client *client, nrt__pending *one);
+
+/* Gives the slot back; nobody is told. */
+void nrt__pending_release(nrt__client *client, nrt__pending *one);
+
+/* Its reply subject. */
+nrt_str nrt__pending_reply(const nrt__client *client, const nrt__pending *one, char *out);
+
+/* The id by which the caller knows it, and back: NULL where it is over. */
+nrt_exchange_id nrt__pending_id(const nrt__pending *one);
+nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id);
+
+/* ---- client_stream.c ---- */
+
+/* NULL when out of memory. */
+nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one);
+void nrt__call_destroy(nrt__client *client, nrt__call *call);
+
+/* Publishes the first message of a stream, which is kept. */
+int nrt__call_publish(nrt__client *client, nrt__pending *one);
+
+/* A frame for it, but for refuse. `reply` is the message's reply subject. */
+void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
+                     const nrt__nats_msg *msg);
+
+/* What a new request may say of its window. */
+uint32_t nrt__client_window(const nrt__client *client);
 
 /* ---- client_retry.c ---- */
 

@@ -36,23 +36,33 @@ static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *
     nrt__pending_end(client, one, NRT_ERR_REFUSED, text, NULL);
 }
 
-static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
-    const nrt__session *by = nrt__session_delivering(client->session);
+static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
+                     const nrt__nats_msg *msg) {
+    nrt__session *by = nrt__session_delivering(client->session);
     nrt__peer_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (frame->type == NRT__FRAME_ACCEPT && one->accepted && one->accepted_by != by) {
-        return; /* in a lame duck it comes by both sessions */
+    if (one->accepted && one->accepted_by != by) {
+        return; /* in a lame duck, all comes by both sessions */
     }
-    if (frame->type == NRT__FRAME_ACCEPT && !one->accepted) {
+    if (frame->type == NRT__FRAME_REFUSE && !one->accepted) {
+        on_refuse(client, one, frame);
+        return;
+    }
+    if (!one->accepted && (frame->type == NRT__FRAME_CREDIT || frame->type == NRT__FRAME_PING)) {
+        nrt__pending_end(client, one, NRT_ERR_PROTOCOL,
+                         "the service sent a frame that has no place here", NULL);
+        return;
+    }
+    if (!one->accepted) {
         one->accepted = true;
         one->accepted_by = by;
         nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                        client);
-    } else if (frame->type == NRT__FRAME_REFUSE && !one->accepted) {
-        on_refuse(client, one, frame);
-    } else {
-        nrt__pending_end(client, one, NRT_ERR_PROTOCOL,
-                         "the service sent a frame that has no place here", NULL);
+    } else if (frame->type == NRT__FRAME_ACCEPT) {
+        nrt__pending_end(client, one, NRT_ERR_PROTOCOL, "the service accepted the request twice",
+                         NULL);
+        return;
     }
+    nrt__call_frame(client, one, frame, msg);
 }
 
 static void on_response(nrt__client *client, nrt__pending *one, nrt_str payload) {
@@ -60,6 +70,10 @@ static void on_response(nrt__client *client, nrt__pending *one, nrt_str payload)
     unsigned flags = NRT__H1_OLD_PEER | (one->to_head ? NRT__H1_TO_HEAD : 0);
     int error = nrt__h1_read_whole(&client->reader, message, flags, payload);
     const char *detail = client->reader.reason;
+    if (error == 0 && one->call && one->call->headed) {
+        error = NRT_ERR_PROTOCOL;
+        detail = "a second response came";
+    }
     if (error == 0 && message->status < 200) {
         error = NRT_ERR_PROTOCOL;
         detail = "an interim response stands where the final one must";
@@ -87,6 +101,11 @@ void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg) {
         nrt__log(client->env, NRT_LOG_DEBUG, "a reply for no exchange in flight was dropped");
         return;
     }
+    if (msg->status == 503 && msg->payload.len == 0 && one->accepted) {
+        nrt__pending_end(client, one, NRT_ERR_ABORTED, "the instance that had the request is gone",
+                         NULL);
+        return;
+    }
     if (msg->status == 503 && msg->payload.len == 0) {
         if (!nrt__pending_retry(client, one, NRT_RETRY_NO_SERVICE)) {
             fail(client, one, NRT_ERR_NO_SERVICE);
@@ -103,7 +122,7 @@ void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg) {
     if (framed < 0) {
         nrt__pending_end(client, one, NRT_ERR_PROTOCOL, "the reply's NRT-Frame is not valid", NULL);
     } else if (framed > 0) {
-        on_frame(client, one, &frame);
+        on_frame(client, one, &frame, msg);
     } else {
         on_response(client, one, msg->payload);
     }

@@ -33,9 +33,7 @@ void nrt__pending_wait(nrt__client *client, nrt__pending *one) {
 
 /* Sends what is kept. */
 static void send_kept(nrt__client *client, nrt__pending *one) {
-    nrt_str subject = {one->kept, one->subject_len};
-    nrt_str payload = {one->kept + one->subject_len, one->kept_len - one->subject_len};
-    int error = nrt__pending_publish(client, one, subject, &payload, 1);
+    int error = nrt__pending_send_kept(client, one);
     if (error == NRT_ERR_DISCONNECTED) {
         nrt__pending_wait(client, one);
     } else if (error < 0) {
@@ -57,7 +55,8 @@ static uint64_t *counter(nrt__client *client, unsigned why) {
 /* Whether there may be another attempt, which is then counted. */
 static bool may_retry(nrt__client *client, nrt__pending *one, unsigned why) {
     unsigned most = why == NRT_RETRY_NO_SERVICE ? 1 : client->options.retries;
-    if (!(client->options.retry_on & why) || one->kept_len == 0 ||
+    if (!(client->options.retry_on & why) || one->kept_len == 0 || one->left ||
+        (one->call && (one->call->opened || one->call->headed)) ||
         one->attempts > client->options.retries || one->attempts > most ||
         (one->begun && !one->idempotent)) {
         return false;
@@ -81,6 +80,7 @@ bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why) {
         return false;
     }
     one->accepted = false;
+    nrt__call_destroy(client, one->call);
     nrt__pending_move(one, &client->paused, NRT__PENDING_PAUSED);
     nrt__timer_set(client->timers, &one->timer, at, nrt__pending_on_timer, client);
     return true;
@@ -97,6 +97,18 @@ static void on_silence(nrt__client *client, nrt__pending *one) {
     }
 }
 
+/* A stream that nobody takes: an old service does not know what that is. */
+static void not_accepted(nrt__client *client, nrt__pending *one) {
+    if (nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms)) {
+        nrt__pending_end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
+    } else {
+        nrt__pending_end(client, one, NRT_ERR_TOO_LARGE,
+                         "the request does not fit one NATS message, and the service seems to "
+                         "know no streams",
+                         NULL);
+    }
+}
+
 void nrt__pending_on_timer(nrt__timer *timer, void *arg) {
     nrt__client *client = arg;
     nrt__pending *one = (nrt__pending *)((char *)timer - offsetof(nrt__pending, timer));
@@ -108,7 +120,11 @@ void nrt__pending_on_timer(nrt__timer *timer, void *arg) {
         send_kept(client, one);
         break;
     case NRT__PENDING_SENT:
-        if (client->env->now_ms < one->deadline_ms) {
+        if (one->left) {
+            nrt__pending_release(client, one);
+        } else if (one->call && one->call->opened && !one->accepted) {
+            not_accepted(client, one);
+        } else if (client->env->now_ms < one->deadline_ms) {
             on_silence(client, one);
         } else {
             nrt__pending_end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
@@ -164,6 +180,7 @@ static void on_lost(nrt__client *client, nrt__pending *one) {
     if (one->idempotent && may_retry(client, one, NRT_RETRY_IDEMPOTENT) &&
         nrt__token_renew(client->env, &one->token) == 0) {
         one->accepted = false;
+        nrt__call_destroy(client, one->call);
         nrt__pending_wait(client, one);
         return;
     }
@@ -184,9 +201,11 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
         if (one->session != session) {
             continue;
         }
-        if (other && nrt__session_was_sent(session, one->mark)) {
+        bool streams = one->call && (one->call->opened || one->call->headed);
+        if (other && !streams && nrt__session_was_sent(session, one->mark)) {
             /* Replies come to the session that has taken over, too. */
             one->session = client->session;
+            one->accepted_by = client->session;
             one->from = one->mark = 0;
         } else {
             nrt__pending_move(one, &lost, NRT__PENDING_SENT);

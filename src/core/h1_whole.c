@@ -59,3 +59,43 @@ int nrt__h1_read_whole(nrt__h1_reader *reader, nrt__message *message, unsigned f
     message->body = pieces.body;
     return 0;
 }
+
+int nrt__h1_read_head(nrt__h1_reader *reader, nrt__message *message, unsigned flags,
+                      nrt_str payload, size_t *len) {
+    nrt_str body;
+    nrt__h1_begin(reader, message, flags | NRT__H1_WHOLE);
+    int event = nrt__h1_read(reader, payload.ptr, payload.len, len, &body);
+    if (event < 0) {
+        return event;
+    }
+    if (event != NRT__H1_HEAD) {
+        return nrt__h1_malformed(reader, "the head is not complete");
+    }
+    if (message->framing == NRT__FRAMING_CHUNKED) {
+        return nrt__h1_malformed(reader, "frames have no transfer coding");
+    }
+    return 0;
+}
+
+int nrt__h1_read_trailers(nrt__h1_reader *reader, nrt__message *message, nrt_str payload,
+                          nrt__buf *scratch) {
+    size_t len;
+    nrt__buf_clear(scratch);
+    nrt__buf_lit(scratch, "HTTP/1.1 200 OK\r\n");
+    nrt__buf_put(scratch, payload);
+    if (!nrt__buf_lit(scratch, "\r\n")) {
+        scratch->failed = false;
+        return nrt__h1_fail(reader, NRT_ERR_MEMORY, "out of memory");
+    }
+    nrt_str text = nrt__buf_view(scratch);
+    int error = nrt__h1_read_head(reader, message, 0, text, &len);
+    if (error == 0 && len != text.len) {
+        return nrt__h1_malformed(reader, "the trailer section holds an empty line");
+    }
+    if (error == 0) {
+        nrt__fields_drop(&message->fields, NRT__FIELD_NO_TRAILER);
+        message->trailers = message->fields;
+        nrt__fields_init(&message->fields, &message->arena);
+    }
+    return error;
+}

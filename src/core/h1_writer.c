@@ -64,6 +64,11 @@ void nrt__h1_write_head(nrt__buf *out, const nrt__message *message, unsigned ski
     case NRT__FRAMING_CLOSE:
         break;
     }
+    if (message->upgrade.len > 0) {
+        nrt__buf_lit(out, "Upgrade: ");
+        nrt__buf_put(out, message->upgrade);
+        nrt__buf_lit(out, "\r\n");
+    }
     nrt__buf_put(out, extra);
     nrt__buf_lit(out, "\r\n");
 }
@@ -78,10 +83,14 @@ void nrt__h1_write_chunk(nrt__buf *out, nrt_str bytes) {
     nrt__buf_lit(out, "\r\n");
 }
 
+void nrt__h1_write_trailers(nrt__buf *out, const nrt_fields *trailers) {
+    put_fields(out, trailers, NRT__FIELD_HOP | NRT__FIELD_FRAMING | NRT__FIELD_NO_TRAILER);
+}
+
 void nrt__h1_write_last_chunk(nrt__buf *out, const nrt_fields *trailers) {
     nrt__buf_lit(out, "0\r\n");
     if (trailers) {
-        put_fields(out, trailers, NRT__FIELD_HOP | NRT__FIELD_FRAMING | NRT__FIELD_NO_TRAILER);
+        nrt__h1_write_trailers(out, trailers);
     }
     nrt__buf_lit(out, "\r\n");
 }

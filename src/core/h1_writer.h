@@ -15,6 +15,9 @@ void nrt__h1_write_head(nrt__buf *out, const nrt__message *message, unsigned ski
 void nrt__h1_write_chunk(nrt__buf *out, nrt_str bytes);
 void nrt__h1_write_last_chunk(nrt__buf *out, const nrt_fields *trailers);
 
+/* Trailer fields as lines, without the empty one; what must not stand there is left out. */
+void nrt__h1_write_trailers(nrt__buf *out, const nrt_fields *trailers);
+
 /* A whole message as it stands in a NATS payload, framed by Content-Length, or chunked where there
  * are trailers: head (and chunks) in `out`, parts[0]; the body where it is, parts[1]. `to_head`: a
  * response to HEAD, which says how long a body would be and has none. Settles the message's

@@ -30,6 +30,7 @@ typedef struct nrt__message {
     nrt_str host; /* of the authority: lower case in what we make, as received in what we read; no
                      port */
     nrt_str reason;
+    nrt_str upgrade; /* the protocol to change to (RFC 9110 section 7.8), in heads of streams */
     nrt_fields fields;
     nrt_fields trailers;
     nrt_str body;

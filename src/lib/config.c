@@ -49,6 +49,7 @@ void nrt_options_init_sized(nrt_options *options, size_t size) {
         .max_output = 16u << 20,
         .max_message = 8u << 20,
         .max_exchanges = 65536,
+        .max_body = 16u << 20,
         .max_head = 64u << 10,
         .max_fields = 100,
         .max_target = 8u << 10,
@@ -256,8 +257,8 @@ static int check_numbers(const nrt_options *options) {
                  options->ping_interval_ms > 0 &&
                  options->reconnect_max_ms >= options->reconnect_min_ms;
     bool sizes = options->max_output > 0 && options->max_message > 0 &&
-                 options->max_exchanges > 0 && options->max_head > 0 && options->max_fields > 0 &&
-                 options->max_target > 0;
+                 options->max_exchanges > 0 && options->max_body > 0 && options->max_head > 0 &&
+                 options->max_fields > 0 && options->max_target > 0;
     return times && sizes ? 0 : NRT_ERR_USAGE;
 }
 

@@ -170,6 +170,7 @@ static int open_parts(nrt_conn *conn) {
         .connect_wait_ms = options->connect_wait_ms,
         .max_exchanges = options->max_exchanges,
         .max_waiting = options->max_output,
+        .max_body = options->max_body,
         .inbox_prefix = nrt_str_from(options->inbox_prefix),
         .retries = options->retries,
         .retry_on = options->retry_on,

@@ -12,7 +12,7 @@
 #define FRAMED_REPLY "HTTP/1.1 200 OK\r\nNRT-Version: 1\r\nContent-Length: 2\r\n\r\nhi"
 
 /* What every request says of us. */
-#define ACCEPT "NRT-Accept: v=1, timeout=30000\r\n"
+#define ACCEPT "NRT-Accept: v=1, window=262144, timeout=30000\r\n"
 
 #define URL "http://weather.nats/city"
 

@@ -420,7 +420,6 @@ static void frames_without_a_place_end_the_exchange(void **state) {
         "t=end, n=0",
         "t=credit, max=100",
         "t=ping, n=0, max=0",
-        "t=abort, code=unknown",
         "t=nothing",
         "t=refuse, reason=\"\"",
         "",

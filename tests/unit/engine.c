@@ -150,6 +150,7 @@ int engine_init(engine *e, unsigned parts) {
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
                                       .max_exchanges = 100,
+                                      .max_body = 300000,
                                       .max_waiting = 4096};
         e->client = nrt__client_create(&e->env, &e->timers, e->session, &client);
         if (e->client && nrt__client_listen(e->client) < 0) { /* in the greeting, for all to see */

@@ -3,7 +3,7 @@
 #include "service_fixture.h"
 
 #define GET(accept) "GET / HTTP/1.1\r\nHost: weather.nats\r\n" accept "\r\n"
-#define FRAMED GET("NRT-Accept: v=1, timeout=30000\r\n")
+#define FRAMED GET("NRT-Accept: v=1, window=262144, timeout=30000\r\n")
 #define PROBE "PUB _INBOX.nrt.probe 0\r\n\r\nPING\r\n"
 #define DENIAL "-ERR 'Permissions Violation for Publish to \"_INBOX.nrt.probe\"'\r\n"
 

@@ -1,0 +1,533 @@
+/* Exchanges whose bodies come and go in frames, as the client sees them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/client_private.h"
+#include "core/h1_whole.h"
+#include "core/h1_writer.h"
+#include "core/str.h"
+
+enum {
+    TICK_MS = 1000,
+    GRANT_MAX = 16 * 1024 * 1024, /* of all windows together */
+    LEFT_MAX = 1024,              /* exchanges kept after their callers have gone */
+};
+
+static const char stream_line[] = "NRT/1\r\n"; /* what an old server stumbles over */
+
+uint32_t nrt__client_window(const nrt__client *client) {
+    size_t share = GRANT_MAX / (client->in_flight + 1);
+    share -= share % NRT__FLOW_WINDOW_MIN;
+    share = share < NRT__WINDOW_MAX ? share : NRT__WINDOW_MAX;
+    return (uint32_t)(share > NRT__FLOW_WINDOW_MIN ? share : NRT__FLOW_WINDOW_MIN);
+}
+
+/* ---- made and unmade ---- */
+
+static void on_tick(nrt__timer *timer, void *arg);
+
+nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one) {
+    nrt__call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        return NULL;
+    }
+    call->pending = one;
+    one->call = call;
+    nrt__flow_init(&call->flow, client->session, one->window);
+    call->flow.heard_ms = call->flow.said_ms = client->env->now_ms;
+    call->flow.from = nrt__pending_reply(client, one, call->from);
+    nrt__buf_init(&call->body, client->options.max_body);
+    call->next = &client->calls;
+    call->prev = client->calls.prev;
+    call->prev->next = call->next->prev = call;
+    if (!nrt__timer_is_set(&client->tick)) {
+        nrt__timer_set(client->timers, &client->tick, client->env->now_ms + TICK_MS, on_tick,
+                       client);
+    }
+    return call;
+}
+
+void nrt__call_destroy(nrt__client *client, nrt__call *call) {
+    if (!call) {
+        return;
+    }
+    call->prev->next = call->next;
+    call->next->prev = call->prev;
+    if (client->calls.next == &client->calls) {
+        nrt__timer_clear(client->timers, &client->tick);
+    }
+    call->pending->call = NULL;
+    nrt_response_destroy(call->response);
+    nrt__buf_free(&call->body);
+    free(call->to);
+    free(call);
+}
+
+/* Broken off, by us: the service is told, too. */
+static void break_off(nrt__client *client, nrt__pending *one, int error, const char *detail) {
+    if (one->call) {
+        nrt__flow_abort(&one->call->flow, nrt_error_code(error));
+    }
+    nrt__pending_end(client, one, error, detail, NULL);
+}
+
+/* ---- what the caller does ---- */
+
+static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
+    nrt__pending *one = nrt__pending_find(client, id);
+    return one ? one->call : NULL;
+}
+
+int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, size_t *sent) {
+    nrt__call *call = call_of(client, id);
+    *sent = 0;
+    if (!call || !call->opened || call->flow.out_ended) {
+        return NRT_ERR_STATE;
+    }
+    int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
+    call->waits = *sent < bytes.len;
+    return error;
+}
+
+int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *trailers) {
+    nrt__call *call = call_of(client, id);
+    if (!call || !call->opened || call->flow.out_ended) {
+        return NRT_ERR_STATE;
+    }
+    nrt__buf_clear(&client->trailers);
+    if (trailers) {
+        nrt__h1_write_trailers(&client->trailers, trailers);
+    }
+    if (client->trailers.failed) {
+        client->trailers.failed = false;
+        return NRT_ERR_MEMORY;
+    }
+    return nrt__flow_end(&call->flow, nrt__buf_view(&client->trailers), client->env->now_ms);
+}
+
+void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len) {
+    nrt__call *call = call_of(client, id);
+    if (call) {
+        nrt__flow_take(&call->flow, len, client->env->now_ms);
+    }
+}
+
+/* A service that has the request without our knowing where it is learns when it shows itself that
+ * nobody waits. */
+static bool keep_to_tell(nrt__client *client, nrt__pending *one) {
+    bool framed = nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms);
+    if (one->state != NRT__PENDING_SENT || !framed || client->left >= LEFT_MAX ||
+        (one->call && one->call->flow.to.ptr)) {
+        return false;
+    }
+    one->left = true;
+    client->left++;
+    client->in_flight--;
+    return true;
+}
+
+static void tell_nobody(const nrt_result *result, void *arg) {
+    (void)result;
+    (void)arg;
+}
+
+int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
+    nrt__pending *one = nrt__pending_find(client, id);
+    if (!one) {
+        return NRT_ERR_STATE;
+    }
+    if (!keep_to_tell(client, one)) {
+        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
+        return 0;
+    }
+    const nrt__call_events *events = one->events;
+    nrt_result_fn fn = one->fn;
+    void *arg = one->arg;
+    nrt_result result = {NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL, one->attempts};
+    one->events = NULL;
+    one->fn = tell_nobody;
+    client->stats.failures++;
+    if (events) {
+        events->closed(&result, arg);
+    } else {
+        fn(&result, arg);
+    }
+    return 0;
+}
+
+/* ---- opening ---- */
+
+/* Subject and payload of the first frame, to be sent now or when there is a connection. */
+static int keep_open(nrt__client *client, nrt__pending *one, nrt_str subject,
+                     nrt__message *request) {
+    nrt_str body = request->body;
+    nrt__buf *text = &client->scratch;
+    nrt__buf_clear(text);
+    nrt__buf_lit(text, stream_line);
+    request->framing = request->has_length ? NRT__FRAMING_LENGTH : NRT__FRAMING_NONE;
+    nrt__h1_write_head(text, request, NRT__FIELD_NRT, nrt__buf_view(&client->extra));
+    if (text->failed) {
+        text->failed = false;
+        return NRT_ERR_MEMORY;
+    }
+    one->call->first_body = body.len;
+    return nrt__pending_keep(client, one, subject, (nrt_str[2]){nrt__buf_view(text), body});
+}
+
+int nrt__call_publish(nrt__client *client, nrt__pending *one) {
+    nrt__call *call = one->call;
+    nrt__flow *flow = &call->flow;
+    nrt_str subject = {one->kept, one->subject_len};
+    size_t head = one->kept_len - one->subject_len - call->first_body;
+    flow->session = client->session;
+    flow->from = nrt__pending_reply(client, one, call->from);
+    flow->heard_ms = client->env->now_ms;
+    return nrt__flow_send_head(
+        flow, NRT__FRAME_OPEN, subject, (nrt_str){subject.ptr + subject.len, head},
+        (nrt_str){subject.ptr + subject.len + head, call->first_body}, client->env->now_ms);
+}
+
+int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,
+                     const nrt__call_events *events, void *arg, nrt_exchange_id *id) {
+    nrt__pending *one;
+    int error = nrt__pending_begin(client, request, timeout_ms, &one);
+    if (error < 0) {
+        return error;
+    }
+    one->events = events;
+    one->arg = arg;
+    size_t max = (size_t)nrt__session_info(client->session)->max_payload;
+    if (complete && request->upgrade.len == 0 &&
+        (max == 0 || request->body.len + client->options.limits.head <= max)) {
+        error = nrt__pending_request(client, one, request);
+    } else {
+        nrt__call *call = nrt__call_create(client, one);
+        size_t first =
+            request->body.len < NRT__FLOW_OPEN_BODY ? request->body.len : NRT__FLOW_OPEN_BODY;
+        nrt_str body = request->body;
+        request->body.len = first;
+        error = call ? keep_open(client, one, nrt__buf_view(&client->subject), request)
+                     : NRT_ERR_MEMORY;
+        request->body = body;
+        if (call) {
+            call->opened = true;
+            call->flow.out_max = NRT__FLOW_OPEN_BODY;
+        }
+        error = error < 0 ? error : nrt__pending_start(client, one);
+    }
+    if (error < 0) {
+        nrt__pending_release(client, one);
+        return error;
+    }
+    client->stats.requests++;
+    *id = nrt__pending_id(one);
+    return 0;
+}
+
+/* ---- what comes back ---- */
+
+/* The service says where it listens. */
+static int learn_peer(nrt__client *client, nrt__pending *one, nrt_str reply) {
+    nrt__call *call = one->call ? one->call : nrt__call_create(client, one);
+    if (!call) {
+        return NRT_ERR_MEMORY;
+    }
+    if (call->to || reply.len == 0) {
+        return 0;
+    }
+    /* From here on all goes by the session that brought this. */
+    call->flow.session = nrt__session_delivering(client->session);
+    if (!nrt__reply_is_safe(reply)) {
+        return NRT_ERR_PROTOCOL;
+    }
+    call->to = malloc(reply.len);
+    if (!call->to) {
+        return NRT_ERR_MEMORY;
+    }
+    memcpy(call->to, reply.ptr, reply.len);
+    call->flow.to = (nrt_str){call->to, reply.len};
+    return 0;
+}
+
+static int on_accept(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+    nrt__call *call = one->call;
+    call->flow.heard_ms = client->env->now_ms;
+    if (call->opened && (frame->has & NRT__FRAME_HAS_MAX) && frame->max > call->flow.out_max) {
+        call->flow.out_max = frame->max;
+    }
+    if (call->opened && one->events && one->events->writable) {
+        one->events->writable(one->arg);
+    }
+    return 0;
+}
+
+/* Who wants the response whole gets it when it is. */
+static int collect_head(nrt__client *client, nrt__call *call) {
+    if (client->response.message.status == 101) {
+        return NRT_ERR_PROTOCOL;
+    }
+    call->response = nrt_response_copy(&client->response);
+    return call->response ? 0 : NRT_ERR_MEMORY;
+}
+
+static void on_data(nrt__client *client, nrt__pending *one, nrt_str bytes) {
+    nrt__call *call = one->call;
+    if (bytes.len == 0) {
+        return;
+    }
+    if (one->events) {
+        one->events->data(bytes, one->arg);
+        return;
+    }
+    if (!nrt__buf_put(&call->body, bytes)) {
+        break_off(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
+                  "the response is larger than this client takes in (max_body)");
+        return;
+    }
+    nrt__flow_take(&call->flow, bytes.len, client->env->now_ms);
+}
+
+static int on_head(nrt__client *client, nrt__pending *one, const nrt__frame *frame, nrt_str payload,
+                   const char **reason) {
+    nrt__call *call = one->call;
+    nrt__message *message = &client->response.message;
+    bool interim = frame->type == NRT__FRAME_INFO;
+    size_t len;
+    int error = nrt__h1_read_head(&client->reader, message, one->to_head ? NRT__H1_TO_HEAD : 0,
+                                  payload, &len);
+    *reason = client->reader.reason;
+    if (error < 0) {
+        return error;
+    }
+    if (call->headed || interim != (message->status < 200 && message->status != 101) ||
+        (interim && len < payload.len)) {
+        *reason = "a head has no place here";
+        return NRT_ERR_PROTOCOL;
+    }
+    nrt_str body = {payload.ptr + len, payload.len - len};
+    error = nrt__flow_receive_head(&call->flow, frame, body.len, client->env->now_ms, reason);
+    if (error < 0) {
+        return error;
+    }
+    message->upgrade = message->status == 101 ? nrt__fields_value(&message->fields, NRT__UPGRADE)
+                                              : (nrt_str){NULL, 0};
+    nrt__fields_strip_hop(&message->fields);
+    if (interim) {
+        if (one->events && one->events->interim) {
+            one->events->interim(&client->response, one->arg);
+        }
+        return 0;
+    }
+    call->headed = true;
+    call->tunnel = message->status == 101;
+    call->has_length = message->has_length && !one->to_head;
+    call->length = message->length;
+    nrt__timer_clear(client->timers, &one->timer);
+    uint64_t generation = one->generation;
+    if (one->events) {
+        one->events->head(&client->response, false, one->arg);
+    } else {
+        *reason = "an upgrade that was not asked for";
+        error = collect_head(client, call);
+    }
+    if (error == 0 && one->generation == generation && one->call == call) {
+        on_data(client, one, body);
+    }
+    return error;
+}
+
+/* A tunnel is over when both directions are; any other exchange with its response. */
+static void finish(nrt__client *client, nrt__pending *one) {
+    nrt__call *call = one->call;
+    if (!call->flow.in_ended || (call->tunnel && !call->flow.out_ended)) {
+        return;
+    }
+    if (!call->flow.out_ended && call->opened) {
+        nrt__flow_abort(&call->flow, "none"); /* nobody reads the rest of the request */
+    }
+    if (one->events) {
+        nrt__pending_end(client, one, 0, "", NULL);
+        return;
+    }
+    nrt_response *response = call->response;
+    call->response = NULL;
+    nrt__buf body = call->body;
+    nrt__buf_init(&call->body, 0);
+    response->message.body = nrt__buf_view(&body);
+    nrt__pending_end(client, one, 0, "", response);
+    nrt_response_destroy(response);
+    nrt__buf_free(&body);
+}
+
+static int on_end(nrt__client *client, nrt__pending *one, nrt_str payload, const char **reason) {
+    nrt__call *call = one->call;
+    nrt__message *message = &client->response.message;
+    nrt_fields none;
+    const nrt_fields *trailers = &none;
+    nrt__fields_init(&none, NULL);
+    if (call->has_length && call->flow.in_got != call->length) {
+        *reason = "the body is not as long as its head says";
+        return NRT_ERR_PROTOCOL;
+    }
+    if (payload.len > 0) {
+        int error = nrt__h1_read_trailers(&client->reader, message, payload, &client->trailers);
+        if (error < 0) {
+            *reason = client->reader.reason;
+            return error;
+        }
+        trailers = &message->trailers;
+    }
+    uint64_t generation = one->generation;
+    if (one->events) {
+        one->events->end(trailers, one->arg);
+    } else if (!nrt__fields_copy(&call->response->message.trailers, trailers)) {
+        return NRT_ERR_MEMORY;
+    }
+    if (one->generation == generation && one->call == call) {
+        finish(client, one);
+    }
+    return 0;
+}
+
+/* The service has broken off. */
+static void on_abort(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+    nrt__call *call = one->call;
+    if (nrt__str_equal(frame->code, NRT__STR("none"))) { /* it wants no more of the request */
+        call->flow.out_ended = true;
+        finish(client, one);
+        return;
+    }
+    char text[NRT__FRAME_CODE_MAX + 48];
+    snprintf(text, sizeof(text), "the service broke off: %.*s",
+             NRT__ARG(frame->code.len > 0 ? frame->code : NRT__STR("it does not say why")));
+    nrt__pending_end(client, one, NRT_ERR_ABORTED, text, NULL);
+}
+
+static int on_flow(nrt__client *client, nrt__pending *one, const nrt__frame *frame, nrt_str payload,
+                   const char **reason) {
+    nrt__call *call = one->call;
+    bool content = frame->type == NRT__FRAME_DATA || frame->type == NRT__FRAME_END;
+    if (content && !call->headed) {
+        *reason = "a body came before its head";
+        return NRT_ERR_PROTOCOL;
+    }
+    int event = nrt__flow_receive(&call->flow, frame, payload, client->env->now_ms, reason);
+    if (event < 0) {
+        return event;
+    }
+    switch ((nrt__flow_event)event) {
+    case NRT__FLOW_DATA:
+        on_data(client, one, payload);
+        break;
+    case NRT__FLOW_END:
+        return on_end(client, one, payload, reason);
+    case NRT__FLOW_WRITABLE:
+        if (one->events && one->events->writable) {
+            one->events->writable(one->arg);
+        }
+        break;
+    case NRT__FLOW_ABORTED:
+        on_abort(client, one, frame);
+        break;
+    case NRT__FLOW_NOTHING:
+        break;
+    }
+    return 0;
+}
+
+void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
+                     const nrt__nats_msg *msg) {
+    const char *reason = "";
+    int error = learn_peer(client, one, msg->reply);
+    if (error == NRT_ERR_PROTOCOL) {
+        reason = "the service names a reply subject that is not safe";
+    }
+    if (one->left) { /* now there is somebody to tell */
+        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
+        return;
+    }
+    if (error == 0) {
+        switch (frame->type) {
+        case NRT__FRAME_ACCEPT:
+            error = on_accept(client, one, frame);
+            break;
+        case NRT__FRAME_INFO:
+        case NRT__FRAME_HEAD:
+            error = on_head(client, one, frame, msg->payload, &reason);
+            break;
+        default:
+            error = on_flow(client, one, frame, msg->payload, &reason);
+            break;
+        }
+    }
+    if (error < 0) {
+        char text[200];
+        snprintf(text, sizeof(text), "the service's answer is not valid: %s",
+                 *reason ? reason : nrt_error_text(error));
+        break_off(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text);
+    }
+}
+
+/* ---- time ---- */
+
+static void look_after(nrt__client *client, nrt__call *call) {
+    nrt__flow *flow = &call->flow;
+    int64_t now = client->env->now_ms;
+    if (!flow->to.ptr) {
+        return;
+    }
+    if (now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
+        break_off(client, call->pending, NRT_ERR_ABORTED,
+                  "the instance that had the request is silent");
+        return;
+    }
+    if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
+        nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
+    }
+}
+
+/* The first of those that have not had their turn, which goes to the end: callbacks may end any of
+ * them. */
+static nrt__call *next_call(nrt__client *client) {
+    nrt__call *call = client->calls.next;
+    if (call != &client->calls) {
+        call->prev->next = call->next;
+        call->next->prev = call->prev;
+        call->next = &client->calls;
+        call->prev = client->calls.prev;
+        call->prev->next = call->next->prev = call;
+    }
+    return call;
+}
+
+static size_t count_calls(const nrt__client *client) {
+    size_t count = 0;
+    for (const nrt__call *call = client->calls.next; call != &client->calls; call = call->next) {
+        count++;
+    }
+    return count;
+}
+
+static void on_tick(nrt__timer *timer, void *arg) {
+    nrt__client *client = arg;
+    nrt__call *call;
+    for (size_t left = count_calls(client);
+         left > 0 && (call = next_call(client)) != &client->calls; left--) {
+        look_after(client, call);
+    }
+    if (client->calls.next != &client->calls) {
+        nrt__timer_set(client->timers, timer, client->env->now_ms + TICK_MS, on_tick, client);
+    }
+}
+
+void nrt__client_drained(nrt__client *client) {
+    nrt__call *call;
+    for (size_t left = count_calls(client);
+         left > 0 && (call = next_call(client)) != &client->calls; left--) {
+        const nrt__pending *one = call->pending;
+        if (call->waits && one->events && one->events->writable) {
+            call->waits = false;
+            one->events->writable(one->arg);
+        }
+    }
+}
