@@ -86,7 +86,7 @@ int nrt_exchange_problem(nrt_exchange *exchange, int status, const char *detail)
 }
 
 /* Our own fields: who answered, and when. */
-static nrt_str write_extra(nrt__services *services, const nrt_exchange *exchange) {
+nrt_str nrt__exchange_extra(nrt__services *services, const nrt_exchange *exchange) {
     nrt__buf *out = &services->extra;
     const nrt_fields *fields = &exchange->response.message.fields;
     nrt__buf_clear(out);
@@ -111,8 +111,8 @@ static int publish(nrt__services *services, nrt_exchange *exchange) {
     response->body = nrt__buf_view(&exchange->body);
     nrt__buf_clear(&services->scratch);
     unsigned skip = exchange->is_problem ? 0 : NRT__FIELD_NRT;
-    if (!nrt__h1_write_parts(&services->scratch, response, skip, write_extra(services, exchange),
-                             exchange->to_head, parts)) {
+    if (!nrt__h1_write_parts(&services->scratch, response, skip,
+                             nrt__exchange_extra(services, exchange), exchange->to_head, parts)) {
         return NRT_ERR_MEMORY;
     }
     return nrt__session_publish(nrt__exchange_session(exchange), exchange->reply,
@@ -151,16 +151,13 @@ static void count(nrt__services *services, const nrt_exchange *exchange, int los
     }
 }
 
-static void respond(nrt__services *services, nrt_exchange *exchange) {
-    if (exchange->failed < 0) {
-        replace_response(exchange, exchange->failed);
-    }
-    int error = publish(services, exchange);
-    if (error == NRT_ERR_TOO_LARGE) {
-        replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);
-        error = publish(services, exchange);
-    }
-    count(services, exchange, error);
+/* Larger than the client takes at once. */
+static bool wants_stream(const nrt_exchange *exchange) {
+    return !exchange->to_head && nrt__exchange_can_stream(exchange) &&
+           nrt__buf_len(&exchange->body) > exchange->accept.window;
+}
+
+static void tell_lost(nrt__services *services, const nrt_exchange *exchange, int error) {
     uint64_t lost;
     if (error < 0 && nrt__log_due(services->env, &services->lost, &lost)) {
         nrt__log(services->env, NRT_LOG_WARN, "%.*s: %llu responses are lost, the last one %s: %s",
@@ -169,17 +166,53 @@ static void respond(nrt__services *services, nrt_exchange *exchange) {
     }
 }
 
-void nrt__exchange_finish(nrt_exchange *exchange) {
-    nrt_service *service = exchange->service;
-    if (!service) { /* its connection is gone */
-        nrt__exchange_drop(exchange);
-        return;
+/* False where more of it goes out later. */
+static bool respond(nrt__services *services, nrt_exchange *exchange) {
+    const nrt__served *served = exchange->served;
+    int error = 0;
+    if (served && served->canceled) {
+        return true; /* nobody waits for it */
     }
+    if (served && served->started && exchange->failed < 0) {
+        nrt__exchange_abort(exchange, nrt_error_code(exchange->failed));
+        error = exchange->failed;
+    } else {
+        if (exchange->failed < 0) {
+            replace_response(exchange, exchange->failed);
+        }
+        if ((served && served->started) || wants_stream(exchange)) {
+            return nrt__exchange_stream_out(exchange);
+        }
+        error = publish(services, exchange);
+        if (error == NRT_ERR_TOO_LARGE && nrt__exchange_can_stream(exchange)) {
+            return nrt__exchange_stream_out(exchange);
+        }
+        if (error == NRT_ERR_TOO_LARGE) {
+            replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);
+            error = publish(services, exchange);
+        }
+    }
+    exchange->failed = error;
+    return true;
+}
+
+void nrt__exchange_over(nrt_exchange *exchange) {
+    nrt_service *service = exchange->service;
     nrt__services *services = service->services;
     if (exchange->reply.ptr) {
-        respond(services, exchange);
+        count(services, exchange, exchange->failed);
+        tell_lost(services, exchange, exchange->failed);
     }
     service->in_flight--;
     nrt__exchange_release(services, exchange);
     nrt__service_check_stopped(service);
+}
+
+void nrt__exchange_finish(nrt_exchange *exchange) {
+    nrt_service *service = exchange->service;
+    if (!service) { /* its connection is gone */
+        nrt__exchange_drop(exchange);
+    } else if (!exchange->reply.ptr || respond(service->services, exchange)) {
+        nrt__exchange_over(exchange);
+    }
 }

@@ -39,11 +39,14 @@ nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__ses
     nrt__buf_init(&services->extra, EXTRA_MAX);
     nrt__buf_init(&services->identity, IDENTITY_MAX);
     nrt__buf_init(&services->probe, NRT__SUBJECT_MAX);
+    nrt__message_init(&services->trailers, false);
+    nrt__buf_init(&services->trailer_text, 2 * options->limits.head);
     nrt__buf_put(&services->probe, options->inbox_prefix);
     nrt__buf_lit(&services->probe, ".nrt.probe");
     /* Room for all of it: no field may be left half written when there is no memory later. */
     if (services->probe.failed || !nrt__buf_room(&services->extra, EXTRA_MAX) ||
         !nrt__buf_room(&services->identity, IDENTITY_MAX) ||
+        nrt__random_text(env, services->instance, sizeof(services->instance)) < 0 ||
         nrt__random_text(env, services->id_prefix, sizeof(services->id_prefix)) < 0) {
         nrt__services_destroy(services);
         return NULL;
@@ -62,6 +65,7 @@ static void cut(nrt_exchange *head) {
     while (head->next != head) {
         nrt_exchange *exchange = head->next;
         nrt__exchange_ring_remove(exchange);
+        nrt__served_destroy(exchange->service->services, exchange->served);
         exchange->next = exchange->prev = NULL;
         exchange->service = NULL;
     }
@@ -83,6 +87,16 @@ static void forget_left(nrt__service_left *left) {
     free(left);
 }
 
+static void service_free(nrt_service *service) {
+    nrt__session *session = service->services->session;
+    while (service->left) {
+        forget_left(service->left);
+    }
+    nrt__session_sub_destroy(session, service->sub);
+    nrt__session_sub_destroy(session, service->stream_sub);
+    free(service);
+}
+
 void nrt__services_destroy(nrt__services *services) {
     if (!services) {
         return;
@@ -92,11 +106,7 @@ void nrt__services_destroy(nrt__services *services) {
     while (services->first) {
         nrt_service *service = services->first;
         services->first = service->next;
-        while (service->left) {
-            forget_left(service->left);
-        }
-        nrt__session_sub_destroy(services->session, service->sub);
-        free(service);
+        service_free(service);
     }
     while (services->pool) {
         nrt_exchange *exchange = services->pool;
@@ -108,6 +118,10 @@ void nrt__services_destroy(nrt__services *services) {
     nrt__buf_free(&services->extra);
     nrt__buf_free(&services->identity);
     nrt__buf_free(&services->probe);
+    nrt__message_free(&services->trailers);
+    nrt__buf_free(&services->trailer_text);
+    nrt__timer_clear(services->timers, &services->streams.tick);
+    free(services->streams.list);
     free(services);
 }
 
@@ -178,6 +192,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->handler = service->handler;
     exchange->arg = service->arg;
     exchange->owner = service->owner;
+    exchange->served = NULL;
     exchange->session = nrt__session_delivering(services->session);
     exchange->accept = (nrt__accept){0};
     exchange->arrived_ms = services->env->now_ms;
@@ -200,6 +215,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
 
 void nrt__exchange_release(nrt__services *services, nrt_exchange *exchange) {
     nrt__exchange_ring_remove(exchange);
+    nrt__served_destroy(services, exchange->served);
     services->count--;
     if (services->pooled >= POOL_MAX) {
         exchange_free(exchange);
@@ -218,7 +234,7 @@ void nrt__exchange_drop(nrt_exchange *exchange) {
 }
 
 /* Everything that must hold before a handler sees the request; PROTOCOL's table, in its order. */
-static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_msg *msg,
+static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_msg *msg, bool open,
                  const char **detail) {
     nrt__services *services = service->services;
     nrt__message *request = &exchange->request.message;
@@ -231,8 +247,10 @@ static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_m
     if (!payload.ptr || !exchange->reply.ptr) {
         return NRT_ERR_MEMORY;
     }
-    int error = nrt__h1_read_whole(&services->reader, request, NRT__H1_REQUEST, payload);
-    *detail = services->reader.reason;
+    size_t head;
+    int error = open ? nrt__exchange_read_open(exchange, payload, &head, detail)
+                     : nrt__h1_read_whole(&services->reader, request, NRT__H1_REQUEST, payload);
+    *detail = open ? *detail : services->reader.reason;
     if (error < 0) { /* a payload is HTTP/1.1 or it is not valid */
         return error == NRT_ERR_VERSION ? NRT_ERR_BAD_REQUEST : error;
     }
@@ -264,7 +282,9 @@ static int check(nrt_service *service, nrt_exchange *exchange, const nrt__nats_m
     if (service->in_flight > service->options.max_in_flight) {
         return NRT_ERR_REFUSED;
     }
-    nrt__fields_drop_id(&request->fields, NRT__EXPECT); /* its content is here already */
+    if (!open) {
+        nrt__fields_drop_id(&request->fields, NRT__EXPECT); /* its content is here already */
+    }
     nrt__fields_strip_hop(&request->fields);
     nrt__fields_drop(&request->fields, NRT__FIELD_NRT);
     return 0;
@@ -291,7 +311,22 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
                  NRT__ARG(service->host));
         return;
     }
-    int error = check(service, exchange, msg, &detail);
+    nrt__frame frame;
+    bool open = nrt__exchange_is_open(msg, &frame);
+    int error = check(service, exchange, msg, open, &detail);
+    if (error == 0 && open && !nrt__exchange_can_stream(exchange)) {
+        if (nrt__exchange_refuse(exchange, "single-reply")) {
+            return;
+        }
+        error = NRT_ERR_UNSUPPORTED;
+        detail = "this service takes no streams: NATS permissions allow one reply to each request";
+    }
+    if (error == 0 && open) {
+        error = nrt__exchange_opened(exchange, &frame, &detail);
+        if (error == 0) {
+            return;
+        }
+    }
     if (error == 0) {
         exchange->handled = true;
         nrt__exchange_expect(exchange);
@@ -330,6 +365,43 @@ static void on_sub_state(int error, void *arg) {
     }
 }
 
+/* The server lets us hear frames, or it does not: then each request gets one reply. */
+static void on_streams_state(int error, void *arg) {
+    nrt_service *service = arg;
+    service->streams_ready = error == 0;
+    if (error < 0) {
+        nrt__log(service->services->env, NRT_LOG_WARN,
+                 "NATS permissions do not allow subscribing to %.*s*: bodies are limited to one "
+                 "message; grant subscribe: \"%.*s.streams.%.*s.>\"",
+                 NRT__ARG(service->stream_prefix), NRT__ARG(service->services->options.prefix),
+                 NRT__ARG(service->host));
+    }
+}
+
+static nrt_service *service_make(nrt__services *services, const char *host) {
+    nrt_str name = nrt_str_from(host);
+    nrt__buf text;
+    nrt__buf_init(&text, 4 * NRT__SUBJECT_MAX);
+    nrt__buf_put(&text, name);
+    nrt__buf_lit(&text, "\0");
+    nrt__subject_service(&text, services->options.prefix, name);
+    size_t stream_at = nrt__buf_len(&text);
+    nrt__subject_streams(&text, services->options.prefix, name,
+                         (nrt_str){services->instance, sizeof(services->instance)});
+    nrt_str view = nrt__buf_view(&text);
+    nrt_service *service = text.failed ? NULL : calloc(1, sizeof(*service) + view.len);
+    if (service) {
+        memcpy(service->text, view.ptr, view.len);
+        service->services = services;
+        service->host = (nrt_str){service->text, name.len};
+        service->subject = (nrt_str){service->text + name.len + 1, stream_at - name.len - 1};
+        /* Without the '*' of the subscription. */
+        service->stream_prefix = (nrt_str){service->text + stream_at, view.len - stream_at - 1};
+    }
+    nrt__buf_free(&text);
+    return service;
+}
+
 int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn handler, void *arg,
                       const nrt_service_options *options, nrt_service **out) {
     char canonical[NRT__HOST_MAX + 1];
@@ -337,30 +409,15 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     if (error < 0) {
         return error;
     }
-    nrt_str name = nrt_str_from(canonical);
     for (const nrt_service *other = services->first; other; other = other->next) {
-        if (!other->leaving && nrt__str_equal(other->host, name)) {
+        if (!other->leaving && nrt__str_equal(other->host, nrt_str_from(canonical))) {
             return NRT_ERR_USAGE;
         }
     }
-    nrt__buf subject;
-    nrt__buf_init(&subject, NRT__SUBJECT_MAX);
-    nrt_service *service = NULL;
-    if (nrt__subject_service(&subject, services->options.prefix, name)) {
-        nrt_str view = nrt__buf_view(&subject);
-        service = calloc(1, sizeof(*service) + name.len + view.len + 2);
-        if (service) {
-            memcpy(service->text, canonical, name.len + 1);
-            memcpy(service->text + name.len + 1, view.ptr, view.len);
-            service->host = (nrt_str){service->text, name.len};
-            service->subject = (nrt_str){service->text + name.len + 1, view.len};
-        }
-    }
-    nrt__buf_free(&subject);
+    nrt_service *service = service_make(services, canonical);
     if (!service) {
         return NRT_ERR_MEMORY;
     }
-    service->services = services;
     service->handler = handler;
     service->arg = arg;
     service->options = *options;
@@ -368,16 +425,23 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     service->options.metadata = NULL;
     if (services->discovery && !options->no_discovery) {
         error = nrt__discovery_add(services->discovery, service, options, &service->listing);
-        if (error < 0) {
-            free(service);
-            return error;
-        }
     }
-    if (!options->paused && nrt__service_resume(service) < 0) {
+    if (error == 0 && !options->paused) {
+        error = nrt__service_resume(service);
+    }
+    const nrt_str streams = {service->stream_prefix.ptr, service->stream_prefix.len + 1};
+    if (error == 0) {
+        service->stream_sub =
+            nrt__session_subscribe(services->session, streams, (nrt_str){NULL, 0},
+                                   nrt__service_on_frame, on_streams_state, service);
+        error = service->stream_sub ? 0 : NRT_ERR_MEMORY;
+    }
+    if (error < 0) {
         nrt__discovery_remove(services->discovery, service->listing);
-        free(service);
-        return NRT_ERR_MEMORY;
+        service_free(service);
+        return error;
     }
+    nrt__session_sub_stays(service->stream_sub);
     service->next = services->first;
     services->first = service;
     nrt__services_probe(services);
@@ -440,11 +504,10 @@ void nrt__service_check_stopped(nrt_service *service) {
         at = &(*at)->next;
     }
     *at = service->next;
-    nrt__session_sub_destroy(services->session, service->sub);
     if (service->on_stopped) {
         service->on_stopped(service, service->on_stopped_arg);
     }
-    free(service);
+    service_free(service);
 }
 
 /* All that the server had sent before it read our UNSUB is here now. */

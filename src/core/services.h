@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "core/discovery.h"
-#include "core/frame.h"
+#include "core/flow.h"
 #include "core/h1_reader.h"
 #include "core/session.h"
 
@@ -19,11 +19,21 @@ typedef struct nrt__services_options {
     nrt_str inbox_prefix;
     nrt__h1_limits limits;
     bool multi_reply; /* more than one reply to a request is known to be allowed */
+    size_t max_body;  /* of a message that is handled, or made, as a whole */
 } nrt__services_options;
 
 /* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the
  * return stands for where it was not deferred). */
 enum { NRT__EXCHANGE_ENDS = 2 };
+
+/* What a handler that takes the request's body in pieces is told, on the connection's thread. It
+ * ends the exchange in any case. */
+typedef struct nrt__exchange_events {
+    void (*data)(nrt_exchange *exchange, nrt_str bytes, void *arg); /* nrt__exchange_take then */
+    void (*end)(nrt_exchange *exchange, const nrt_fields *trailers, void *arg);
+    void (*writable)(nrt_exchange *exchange, void *arg);
+    void (*canceled)(nrt_exchange *exchange, void *arg); /* nobody waits for the answer */
+} nrt__exchange_events;
 
 struct nrt_exchange {
     nrt_exchange *next; /* the pool, or the ring of those in flight */
@@ -34,9 +44,10 @@ struct nrt_exchange {
     nrt_request request;
     nrt_response response;
     nrt__buf body;
-    nrt_str reply;         /* the reply subject, in request's arena */
-    nrt__session *session; /* by which it came; NULL once that is gone */
-    nrt__accept accept;    /* what the client understands */
+    nrt_str reply;              /* the reply subject, in request's arena */
+    struct nrt__served *served; /* NULL: nothing but a request and a reply, so far */
+    nrt__session *session;      /* by which it came; NULL once that is gone */
+    nrt__accept accept;         /* what the client understands */
     int64_t arrived_ms;
     size_t max_body;  /* what fits one message now */
     int failed;       /* an error that replaces the response: NRT_ERR_* */
@@ -59,8 +70,12 @@ struct nrt_service {
     nrt__services *services;
     nrt__sub *sub;                  /* NULL while paused */
     struct nrt__service_left *left; /* subscriptions it has left; each waits for a fence */
+    nrt__sub *stream_sub;
     nrt_str host;
     nrt_str subject;
+    nrt_str stream_prefix; /* of the subjects where frames come */
+    bool streams_ready;    /* they can */
+    bool streaming;        /* the handler takes bodies in pieces: it runs with the head */
     nrt_handler_fn handler;
     void *arg;
     nrt_service_options options;
@@ -72,7 +87,7 @@ struct nrt_service {
     void (*on_stopped)(nrt_service *service, void *arg); /* then gone */
     void *on_stopped_arg;
     void *owner; /* lib's: workers, and what the caller wants to be told */
-    char text[]; /* host and subject */
+    char text[]; /* host, subject and the prefix of streams */
 };
 
 /* Runs the handler of an accepted exchange, here or elsewhere; when the handler has returned,
@@ -130,6 +145,36 @@ size_t nrt__services_in_flight_on(const nrt__services *services, const nrt__sess
 static inline bool nrt__exchange_end_one(nrt_exchange *exchange) {
     return atomic_fetch_sub_explicit(&exchange->ends, 1, memory_order_acq_rel) == 1;
 }
+
+/* ---- bodies in pieces: on the connection's thread ---- */
+
+/* Whether the response may be longer than one message. */
+bool nrt__exchange_can_stream(const nrt_exchange *exchange);
+
+/* Whether all of the request is there. Else, inside the handler, who wants the pieces says so. */
+bool nrt__exchange_is_whole(const nrt_exchange *exchange);
+void nrt__exchange_stream(nrt_exchange *exchange, const nrt__exchange_events *events, void *arg);
+
+/* So many bytes of `data` are done with. */
+void nrt__exchange_take(nrt_exchange *exchange, size_t len);
+
+/* Sends an interim response; only its head counts. Errors of nrt__session_publish, NRT_ERR_STATE.
+ */
+int nrt__exchange_interim(nrt_exchange *exchange, nrt__message *message);
+
+/* Sends the response's head now; what is in its body follows at the end. NRT_ERR_UNSUPPORTED where
+ * it must be one message. */
+int nrt__exchange_start(nrt_exchange *exchange);
+
+/* Sends more of the body of a response that was started, as far as there is room; `writable` tells
+ * when there is again. */
+int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent);
+
+/* The response ends here, broken off. The exchange is still to be ended. */
+void nrt__exchange_abort(nrt_exchange *exchange, const char *code);
+
+/* The session takes more bodies again. */
+void nrt__services_drained(nrt__services *services);
 
 /* Sends the response and takes the exchange back. */
 void nrt__exchange_finish(nrt_exchange *exchange);

@@ -34,7 +34,11 @@ void nrt__exchange_read_accept(nrt_exchange *exchange) {
         nrt__accept_read(&exchange->accept, field->value);
     }
     exchange->framed =
-        services->options.multi_reply || (services->multi_reply && !is_mapped(exchange->reply));
+        exchange->service->streams_ready &&
+        (services->options.multi_reply || (services->multi_reply && !is_mapped(exchange->reply)));
+    if (nrt__exchange_can_stream(exchange)) {
+        exchange->max_body = exchange->body.max = services->options.max_body;
+    }
 }
 
 /* ---- accept ---- */
@@ -42,13 +46,15 @@ void nrt__exchange_read_accept(nrt_exchange *exchange) {
 static void on_accept_due(nrt__timer *timer, void *arg) {
     nrt__services *services = arg;
     nrt_exchange *head = &services->fresh;
-    const nrt__frame accept = {.type = NRT__FRAME_ACCEPT};
     int64_t now = services->env->now_ms;
     while (head->next != head && head->next->arrived_ms + ACCEPT_MS <= now) {
         nrt_exchange *exchange = head->next;
         nrt__exchange_ring_remove(exchange);
         nrt__exchange_ring_add(&services->in_flight, exchange);
-        send_frame(exchange, &accept); /* unsent, it is as if the handler had been slower */
+        nrt__served *one = exchange->served ? exchange->served : nrt__served_create(exchange);
+        if (one && !one->started) {
+            nrt__flow_accept(&one->flow, now); /* unsent, it is as if the handler was slower */
+        }
     }
     if (head->next != head) {
         nrt__timer_set(services->timers, timer, head->next->arrived_ms + ACCEPT_MS, on_accept_due,
@@ -135,6 +141,7 @@ void nrt__services_switch(nrt__services *services, nrt__session *session) {
 }
 
 void nrt__services_forget(nrt__services *services, const nrt__session *session) {
+    nrt__streams_lost(services, session);
     nrt_exchange *const heads[] = {&services->in_flight, &services->fresh};
     for (size_t i = 0; i < 2; i++) {
         for (nrt_exchange *one = heads[i]->next; one != heads[i]; one = one->next) {

@@ -3,6 +3,37 @@
 #define NRT__SERVICES_PRIVATE_H
 
 #include "core/services.h"
+#include "core/token.h"
+
+/* What an exchange has beside that when it is more than a request and a reply. */
+typedef struct nrt__served {
+    nrt_exchange *exchange;
+    nrt__flow flow;
+    nrt__token token;
+    const nrt__exchange_events *events; /* NULL: the handler takes requests whole */
+    void *arg;
+    nrt__buf upload; /* what has come of the request, for who takes it whole */
+    size_t pumped;   /* bytes of the response's body that have gone out */
+    uint64_t length; /* of the request, where its head says so */
+    bool has_length;
+    bool opened;   /* the request is a stream */
+    bool begun;    /* the handler has it */
+    bool started;  /* the response's head has gone out */
+    bool ending;   /* the handler is done, the rest goes out as it may */
+    bool canceled; /* nobody waits for it */
+    bool waits;    /* there was no room */
+    bool heard;    /* a frame has come */
+    char from[];   /* the subject it listens on */
+} nrt__served;
+
+/* Those of a connection, by the slot that their token names. */
+typedef struct nrt__streams {
+    nrt__served **list;
+    size_t slots;
+    size_t count;
+    size_t hint; /* where to look for a free one */
+    nrt__timer tick;
+} nrt__streams;
 
 struct nrt__services {
     nrt__env *env;
@@ -23,6 +54,11 @@ struct nrt__services {
     nrt_exchange *pool;
     size_t pooled;
     nrt__h1_reader reader;
+    nrt__streams streams;
+    nrt__message trailers; /* of the request that just ended */
+    nrt__buf trailer_text;
+    nrt__log_gate unknown; /* frames for exchanges that are over */
+    char instance[12];     /* part of the subjects of streams */
     nrt__buf scratch;      /* the response head being written */
     nrt__buf extra;        /* the fields that are ours */
     nrt__buf identity;     /* those that are the same for all responses of a session */
@@ -67,6 +103,42 @@ bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason);
 
 /* Asks whether more than one reply is allowed, unless that was done. */
 void nrt__services_probe(nrt__services *services);
+
+/* ---- services_stream.c ---- */
+
+/* NULL when out of memory. */
+nrt__served *nrt__served_create(nrt_exchange *exchange);
+void nrt__served_destroy(nrt__services *services, nrt__served *one);
+
+/* Whether the message is the first of a stream. */
+bool nrt__exchange_is_open(const nrt__nats_msg *msg, nrt__frame *frame);
+
+/* Reads its payload, which must outlive the exchange; *head bytes of it are the head. */
+int nrt__exchange_read_open(nrt_exchange *exchange, nrt_str payload, size_t *head,
+                            const char **detail);
+
+/* Its request has passed the checks: takes it on. */
+int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const char **detail);
+
+/* A message on the subjects of streams (nrt__msg_fn). */
+void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg);
+
+/* There is room again. */
+void nrt__served_writable(nrt__served *one);
+
+/* Sends the response as a stream, the body as it may go. True once all is done. */
+bool nrt__exchange_stream_out(nrt_exchange *exchange);
+
+/* A session is gone, and what lived on it. */
+void nrt__streams_lost(nrt__services *services, const nrt__session *session);
+
+/* ---- exchange.c ---- */
+
+/* The fields that are ours. */
+nrt_str nrt__exchange_extra(nrt__services *services, const nrt_exchange *exchange);
+
+/* Takes the exchange back. */
+void nrt__exchange_over(nrt_exchange *exchange);
 
 /* Back to the pool. */
 void nrt__exchange_release(nrt__services *services, nrt_exchange *exchange);

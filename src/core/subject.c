@@ -107,6 +107,11 @@ bool nrt__subject_service(nrt__buf *out, nrt_str prefix, nrt_str host) {
            nrt__buf_lit(out, ".*");
 }
 
+bool nrt__subject_streams(nrt__buf *out, nrt_str prefix, nrt_str host, nrt_str instance) {
+    return nrt__buf_put(out, prefix) && nrt__buf_lit(out, ".streams.") && put_lower(out, host) &&
+           nrt__buf_lit(out, ".") && nrt__buf_put(out, instance) && nrt__buf_lit(out, ".*");
+}
+
 bool nrt__method_is_token(nrt_str method, nrt_str token) {
     if (method.len != token.len) {
         return false;

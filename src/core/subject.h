@@ -36,6 +36,9 @@ bool nrt__subject_request(nrt__buf *out, nrt_str prefix, nrt_str host, nrt_str m
 /* Appends `<prefix>.requests.<host>.*`. */
 bool nrt__subject_service(nrt__buf *out, nrt_str prefix, nrt_str host);
 
+/* Appends `<prefix>.streams.<host>.<instance>.*`. */
+bool nrt__subject_streams(nrt__buf *out, nrt_str prefix, nrt_str host, nrt_str instance);
+
 /* Whether `token` is `method` in lower case. */
 bool nrt__method_is_token(nrt_str method, nrt_str token);
 

@@ -180,6 +180,7 @@ static int open_parts(nrt_conn *conn) {
         .inbox_prefix = client.inbox_prefix,
         .limits = limits,
         .multi_reply = options->multi_reply,
+        .max_body = options->max_body,
     };
     nrt__env *env = &conn->loop.env;
     conn->client = nrt__client_create(env, &conn->loop.timers, conn->link->session, &client);

@@ -164,6 +164,7 @@ int engine_init(engine *e, unsigned parts) {
     if (parts & ENGINE_SERVICES) {
         nrt__services_options services = {.prefix = NRT__STR("nrt"),
                                           .inbox_prefix = NRT__STR("_INBOX"),
+                                          .max_body = 300000,
                                           .limits = NRT__H1_LIMITS_DEFAULT,
                                           .multi_reply = e->multi_reply};
         e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
