@@ -356,7 +356,7 @@ static bool extension_is_empty(const pair *both) {
         char c = message.ptr[i];
         if ((before == ';' && (c == ';' || c == '=' || c == '\r')) ||
             (before == '=' && (c == ';' || c == '\r'))) {
-            return both->theirs->parser.flags & F_CHUNKED;
+            return value_of(both, "transfer-encoding").ptr != NULL;
         }
     }
     return false;
