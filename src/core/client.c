@@ -419,6 +419,9 @@ int nrt__client_send(nrt__client *client, nrt__message *request, uint32_t timeou
     one->fn = fn;
     one->arg = arg;
     error = nrt__pending_request(client, one, request);
+    if (error == NRT_ERR_TOO_LARGE) {
+        error = nrt__call_upload(client, one, request);
+    }
     if (error < 0) {
         nrt__pending_release(client, one);
         return error;

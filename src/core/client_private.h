@@ -39,6 +39,8 @@ typedef struct nrt__call {
     uint64_t length;
     nrt_response *response; /* collected for who wants it whole */
     nrt__buf body;
+    nrt__buf upload; /* what is left of a request that was given whole */
+    bool uploads;
 } nrt__call;
 
 /* An exchange of ours that is not over. */
@@ -160,6 +162,9 @@ nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id);
 /* NULL when out of memory. */
 nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one);
 void nrt__call_destroy(nrt__client *client, nrt__call *call);
+
+/* Sends a whole request that does not fit one message. */
+int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *request);
 
 /* Publishes the first message of a stream, which is kept. */
 int nrt__call_publish(nrt__client *client, nrt__pending *one);

@@ -37,6 +37,7 @@ nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one) {
     call->flow.heard_ms = call->flow.said_ms = client->env->now_ms;
     call->flow.from = nrt__pending_reply(client, one, call->from);
     nrt__buf_init(&call->body, client->options.max_body);
+    nrt__buf_init(&call->upload, client->options.max_body);
     call->next = &client->calls;
     call->prev = client->calls.prev;
     call->prev->next = call->next->prev = call;
@@ -59,6 +60,7 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
     call->pending->call = NULL;
     nrt_response_destroy(call->response);
     nrt__buf_free(&call->body);
+    nrt__buf_free(&call->upload);
     free(call->to);
     free(call);
 }
@@ -187,6 +189,59 @@ int nrt__call_publish(nrt__client *client, nrt__pending *one) {
         (nrt_str){subject.ptr + subject.len + head, call->first_body}, client->env->now_ms);
 }
 
+/* Opens the stream with what the first message takes of the body. */
+static int open_call(nrt__client *client, nrt__pending *one, nrt__message *request) {
+    nrt_str body = request->body;
+    nrt__call *call = nrt__call_create(client, one);
+    if (!call) {
+        return NRT_ERR_MEMORY;
+    }
+    if (request->body.len > NRT__FLOW_OPEN_BODY) {
+        request->body.len = NRT__FLOW_OPEN_BODY;
+    }
+    int error = keep_open(client, one, nrt__buf_view(&client->subject), request);
+    request->body = body;
+    call->opened = true;
+    call->flow.out_max = NRT__FLOW_OPEN_BODY;
+    return error < 0 ? error : nrt__pending_start(client, one);
+}
+
+/* Of a request that was given whole, what may go out now. */
+static void pump_upload(nrt__client *client, nrt__call *call) {
+    int64_t now = client->env->now_ms;
+    size_t sent = 0;
+    if (call->flow.out_ended) {
+        return;
+    }
+    int error = nrt__flow_write(&call->flow, nrt__buf_view(&call->upload), &sent, now);
+    nrt__buf_consume(&call->upload, sent);
+    call->waits = nrt__buf_len(&call->upload) > 0;
+    if (error == 0 && !call->waits) {
+        error = nrt__flow_end(&call->flow, (nrt_str){NULL, 0}, now);
+    }
+    if (error < 0 && error != NRT_ERR_BUSY) {
+        break_off(client, call->pending, error, nrt_error_text(error));
+    }
+}
+
+int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *request) {
+    nrt_str rest = request->body;
+    size_t first = rest.len < NRT__FLOW_OPEN_BODY ? rest.len : NRT__FLOW_OPEN_BODY;
+    if (request->trailers.count > 0 || rest.len > client->options.max_body) {
+        return NRT_ERR_TOO_LARGE;
+    }
+    request->length = rest.len;
+    request->has_length = true;
+    rest.ptr += first;
+    rest.len -= first;
+    int error = open_call(client, one, request);
+    if (error < 0) {
+        return error;
+    }
+    one->call->uploads = true;
+    return nrt__buf_put(&one->call->upload, rest) ? 0 : NRT_ERR_MEMORY;
+}
+
 int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,
                      const nrt__call_events *events, void *arg, nrt_exchange_id *id) {
     nrt__pending *one;
@@ -201,19 +256,7 @@ int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, 
         (max == 0 || request->body.len + client->options.limits.head <= max)) {
         error = nrt__pending_request(client, one, request);
     } else {
-        nrt__call *call = nrt__call_create(client, one);
-        size_t first =
-            request->body.len < NRT__FLOW_OPEN_BODY ? request->body.len : NRT__FLOW_OPEN_BODY;
-        nrt_str body = request->body;
-        request->body.len = first;
-        error = call ? keep_open(client, one, nrt__buf_view(&client->subject), request)
-                     : NRT_ERR_MEMORY;
-        request->body = body;
-        if (call) {
-            call->opened = true;
-            call->flow.out_max = NRT__FLOW_OPEN_BODY;
-        }
-        error = error < 0 ? error : nrt__pending_start(client, one);
+        error = open_call(client, one, request);
     }
     if (error < 0) {
         nrt__pending_release(client, one);
@@ -225,6 +268,16 @@ int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, 
 }
 
 /* ---- what comes back ---- */
+
+/* There is room for more of the request. */
+static void writable(nrt__client *client, nrt__call *call) {
+    const nrt__pending *one = call->pending;
+    if (call->uploads) {
+        pump_upload(client, call);
+    } else if (call->opened && one->events && one->events->writable) {
+        one->events->writable(one->arg);
+    }
+}
 
 /* The service says where it listens. */
 static int learn_peer(nrt__client *client, nrt__pending *one, nrt_str reply) {
@@ -255,9 +308,7 @@ static int on_accept(nrt__client *client, nrt__pending *one, const nrt__frame *f
     if (call->opened && (frame->has & NRT__FRAME_HAS_MAX) && frame->max > call->flow.out_max) {
         call->flow.out_max = frame->max;
     }
-    if (call->opened && one->events && one->events->writable) {
-        one->events->writable(one->arg);
-    }
+    writable(client, call);
     return 0;
 }
 
@@ -422,9 +473,7 @@ static int on_flow(nrt__client *client, nrt__pending *one, const nrt__frame *fra
     case NRT__FLOW_END:
         return on_end(client, one, payload, reason);
     case NRT__FLOW_WRITABLE:
-        if (one->events && one->events->writable) {
-            one->events->writable(one->arg);
-        }
+        writable(client, call);
         break;
     case NRT__FLOW_ABORTED:
         on_abort(client, one, frame);
@@ -524,10 +573,9 @@ void nrt__client_drained(nrt__client *client) {
     nrt__call *call;
     for (size_t left = count_calls(client);
          left > 0 && (call = next_call(client)) != &client->calls; left--) {
-        const nrt__pending *one = call->pending;
-        if (call->waits && one->events && one->events->writable) {
+        if (call->waits) {
             call->waits = false;
-            one->events->writable(one->arg);
+            writable(client, call);
         }
     }
 }

@@ -134,6 +134,9 @@ void nrt__services_ready(nrt__services *services);
 /* The server refuses publishing to `subject`; true where that only answers a question of ours. */
 bool nrt__services_denied(nrt__services *services, nrt_str subject);
 
+/* A session has ended: so have the streams on it. */
+void nrt__services_lost(nrt__services *services, const nrt__session *session);
+
 /* Another session has taken over, with the same subscriptions: it is the one to publish on, but for
  * what came by the old one as long as that is there. */
 void nrt__services_switch(nrt__services *services, nrt__session *session);

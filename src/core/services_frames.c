@@ -141,7 +141,7 @@ void nrt__services_switch(nrt__services *services, nrt__session *session) {
 }
 
 void nrt__services_forget(nrt__services *services, const nrt__session *session) {
-    nrt__streams_lost(services, session);
+    nrt__services_lost(services, session);
     nrt_exchange *const heads[] = {&services->in_flight, &services->fresh};
     for (size_t i = 0; i < 2; i++) {
         for (nrt_exchange *one = heads[i]->next; one != heads[i]; one = one->next) {

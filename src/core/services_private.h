@@ -129,9 +129,6 @@ void nrt__served_writable(nrt__served *one);
 /* Sends the response as a stream, the body as it may go. True once all is done. */
 bool nrt__exchange_stream_out(nrt_exchange *exchange);
 
-/* A session is gone, and what lived on it. */
-void nrt__streams_lost(nrt__services *services, const nrt__session *session);
-
 /* ---- exchange.c ---- */
 
 /* The fields that are ours. */

@@ -518,7 +518,7 @@ void nrt__services_drained(nrt__services *services) {
     }
 }
 
-void nrt__streams_lost(nrt__services *services, const nrt__session *session) {
+void nrt__services_lost(nrt__services *services, const nrt__session *session) {
     nrt__streams *streams = &services->streams;
     for (size_t i = 0; i < streams->slots; i++) {
         nrt__served *one = streams->list[i];

@@ -159,6 +159,7 @@ void nrt__link_lost(nrt__link *link, int error, const char *reason) {
     link->state = NRT__LINK_IDLE;
     nrt__client_save(conn->client, link->session);
     nrt__session_stop(link->session);
+    nrt__services_lost(conn->services, link->session);
     if (link == conn->link) {
         lost_in_use(link, error, detail);
     } else {
@@ -342,6 +343,21 @@ void nrt__link_drop(nrt__link *link, const char *reason) {
     nrt__link_die(link, NRT_ERR_TIMEOUT, reason);
 }
 
+/* Bodies go on, at the end of the turn: not in the middle of writing. */
+static void go_on(void *arg) {
+    nrt__link *link = arg;
+    nrt_conn *conn = link->conn;
+    nrt__services_drained(conn->services);
+    if (!conn->destroying) {
+        nrt__client_drained(conn->client);
+    }
+}
+
+static void on_drained(void *arg) {
+    nrt__link *link = arg;
+    nrt__loop_defer(&link->conn->loop, &link->go_on, go_on, link);
+}
+
 static void on_output(void *arg) {
     nrt__link *link = arg;
     nrt__loop_defer(&link->conn->loop, &link->flush, nrt__link_flush, link);
@@ -367,6 +383,7 @@ nrt__link *nrt__link_create(nrt_conn *conn, nrt__session *beside) {
         .info = on_info,
         .stale = on_stale,
         .output = on_output,
+        .drained = on_drained,
         .arg = link,
     };
     link->conn = conn;
@@ -392,6 +409,7 @@ void nrt__link_destroy(nrt__link *link) {
     }
     close_socket(link);
     nrt__loop_undefer(&link->conn->loop, &link->flush);
+    nrt__loop_undefer(&link->conn->loop, &link->go_on);
     nrt__session_destroy(link->session);
     free(link);
 }

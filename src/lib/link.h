@@ -35,6 +35,7 @@ struct nrt__link {
     unsigned write_wants;
     nrt__timer read_on; /* there is more than one turn should read, and no event will tell */
     nrt__task flush;
+    nrt__task go_on; /* bodies that waited for less output */
     int64_t up_since_ms;
     size_t failures; /* attempts in a row */
     uint32_t pause_ms;

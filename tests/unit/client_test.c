@@ -274,7 +274,7 @@ static void what_turns_out_too_large_after_waiting_is_told(void **state) {
 static void a_request_too_large_is_refused_at_once(void **state) {
     (void)state;
     answer a = {0};
-    static char body[4096];
+    static char body[300001]; /* more than it may hold: max_body */
     memset(body, 'b', sizeof(body));
     nrt_request *request = nrt_request_create("PUT", "http://weather.nats/", NULL);
     assert_int_equal(nrt_request_set_body(request, (nrt_str){body, sizeof(body)}), 0);
