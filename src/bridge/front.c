@@ -167,12 +167,7 @@ static int on_expect(nrt__front_conn *conn, const char **detail) {
 
 static int on_head(nrt__front_conn *conn, const char **detail) {
     conn->began_ms = nrt__front_env(conn->front)->now_ms;
-    nrt_conn *nats = conn->front->conn;
-    size_t max = nrt__session_info(nrt__conn_session(nats))->max_payload;
-    if (max == 0 ||
-        max > nats->options.max_output) { /* not connected yet, or more than may wait to go out */
-        max = nats->options.max_output;
-    }
+    size_t max = conn->front->conn->options.max_body;
     conn->body.max = conn->front->options.max_body < max ? conn->front->options.max_body : max;
     int error = nrt__front_check_head(conn, detail);
     if (error == 0) {

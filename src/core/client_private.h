@@ -40,6 +40,7 @@ typedef struct nrt__call {
     nrt_response *response; /* collected for who wants it whole */
     nrt__buf body;
     nrt__buf upload; /* what is left of a request that was given whole */
+    nrt__buf trailers;
     bool uploads;
 } nrt__call;
 

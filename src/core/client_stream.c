@@ -38,6 +38,7 @@ nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one) {
     call->flow.from = nrt__pending_reply(client, one, call->from);
     nrt__buf_init(&call->body, client->options.max_body);
     nrt__buf_init(&call->upload, client->options.max_body);
+    nrt__buf_init(&call->trailers, 2 * client->options.limits.head);
     call->next = &client->calls;
     call->prev = client->calls.prev;
     call->prev->next = call->next->prev = call;
@@ -61,6 +62,7 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
     nrt_response_destroy(call->response);
     nrt__buf_free(&call->body);
     nrt__buf_free(&call->upload);
+    nrt__buf_free(&call->trailers);
     free(call->to);
     free(call);
 }
@@ -172,6 +174,12 @@ static int keep_open(nrt__client *client, nrt__pending *one, nrt_str subject,
         text->failed = false;
         return NRT_ERR_MEMORY;
     }
+    /* What one message takes beside the head; a head that is too large itself is told when it is
+     * sent. */
+    size_t max = (size_t)nrt__session_info(client->session)->max_payload;
+    size_t head = nrt__buf_len(text) + NRT__FRAME_TEXT_MAX;
+    size_t room = max == 0 ? NRT__FLOW_OPEN_BODY : max > head ? max - head : 0;
+    body.len = body.len < room ? body.len : room;
     one->call->first_body = body.len;
     return nrt__pending_keep(client, one, subject, (nrt_str[2]){nrt__buf_view(text), body});
 }
@@ -217,7 +225,7 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
     nrt__buf_consume(&call->upload, sent);
     call->waits = nrt__buf_len(&call->upload) > 0;
     if (error == 0 && !call->waits) {
-        error = nrt__flow_end(&call->flow, (nrt_str){NULL, 0}, now);
+        error = nrt__flow_end(&call->flow, nrt__buf_view(&call->trailers), now);
     }
     if (error < 0 && error != NRT_ERR_BUSY) {
         break_off(client, call->pending, error, nrt_error_text(error));
@@ -226,20 +234,21 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
 
 int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *request) {
     nrt_str rest = request->body;
-    size_t first = rest.len < NRT__FLOW_OPEN_BODY ? rest.len : NRT__FLOW_OPEN_BODY;
-    if (request->trailers.count > 0 || rest.len > client->options.max_body) {
+    if (rest.len > client->options.max_body) {
         return NRT_ERR_TOO_LARGE;
     }
     request->length = rest.len;
-    request->has_length = true;
-    rest.ptr += first;
-    rest.len -= first;
+    request->has_length = request->trailers.count == 0;
     int error = open_call(client, one, request);
     if (error < 0) {
         return error;
     }
-    one->call->uploads = true;
-    return nrt__buf_put(&one->call->upload, rest) ? 0 : NRT_ERR_MEMORY;
+    nrt__call *call = one->call;
+    rest.ptr += call->first_body;
+    rest.len -= call->first_body;
+    call->uploads = true;
+    nrt__h1_write_trailers(&call->trailers, &request->trailers);
+    return nrt__buf_put(&call->upload, rest) && !call->trailers.failed ? 0 : NRT_ERR_MEMORY;
 }
 
 int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,

@@ -12,15 +12,18 @@ SUBJECT = "nrt.requests.weather.nats."
 
 GRANTS = """authorization { users [
   { user: client, password: p, permissions: {
-      publish: "nrt.requests.weather.nats.*", subscribe: "_INBOX.>" } }
+      publish: ["nrt.requests.weather.nats.*", "nrt.streams.weather.nats.>"],
+      subscribe: "_INBOX.>" } }
   { user: reader, password: p, permissions: {
-      publish: ["nrt.requests.weather.nats.get", "nrt.requests.weather.nats.head"],
+      publish: ["nrt.requests.weather.nats.get", "nrt.requests.weather.nats.head",
+                "nrt.streams.weather.nats.>"],
       subscribe: "_INBOX.>" } }
   { user: service, password: p, permissions: {
-      publish: "_INBOX.>", subscribe: ["nrt.requests.weather.nats.* nrt", "$SRV.>"] } }
+      publish: "_INBOX.>",
+      subscribe: ["nrt.requests.weather.nats.* nrt", "nrt.streams.weather.nats.>", "$SRV.>"] } }
   { user: responder, password: p, permissions: {
       publish: { deny: ">" }, allow_responses: true,
-      subscribe: ["nrt.requests.weather.nats.*", "$SRV.>"] } }
+      subscribe: ["nrt.requests.weather.nats.*", "nrt.streams.weather.nats.>", "$SRV.>"] } }
   { user: deaf, password: p, permissions: { publish: "nrt.>", subscribe: "only.this" } }
 ] }"""
 

@@ -367,12 +367,14 @@ def test_a_cluster_is_seen_whole_from_anywhere(world):
 
 PERMISSIONS = """authorization { users [
   { user: service, password: p, permissions: {
-      publish: "_INBOX.>", subscribe: "nrt.requests.weather.nats.* nrt" } }
+      publish: "_INBOX.>", 
+      subscribe: ["nrt.requests.weather.nats.* nrt", "nrt.streams.>"] } }
   { user: found, password: p, permissions: {
-      publish: "_INBOX.>", subscribe: ["nrt.requests.weather.nats.* nrt", "$SRV.>"] } }
+      publish: "_INBOX.>",
+      subscribe: ["nrt.requests.weather.nats.* nrt", "nrt.streams.>", "$SRV.>"] } }
   { user: responder, password: p, permissions: {
       publish: { deny: ">" }, allow_responses: true,
-      subscribe: ["nrt.requests.weather.nats.*", "$SRV.>"] } }
+      subscribe: ["nrt.requests.weather.nats.*", "nrt.streams.>", "$SRV.>"] } }
   { user: client, password: p, permissions: {
       publish: "nrt.>", subscribe: "_INBOX.>" } }
   { user: operator, password: p, permissions: { publish: "$SRV.>", subscribe: "_INBOX.>" } }

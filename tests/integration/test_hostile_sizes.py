@@ -54,20 +54,18 @@ def test_no_size_of_a_request_ends_the_shared_connection(world, nats, gateway, o
                 assert answer.body == b"%d" % size
             else:
                 assert_problem(answer, 413, "too-large")
-    assert results == {200, 413}
+    assert results == {200}
     connections.unharmed()
 
 
-def test_a_head_and_trailers_that_make_a_message_too_large_are_413_too(world, nats, gateway, origin):
+def test_a_head_and_trailers_that_make_a_message_too_large_go_in_several(world, nats, gateway, origin):
     connections = Connections(nats)
     client = world.client(gateway)
     fields = [(f"X-{number}", "v" * 6000) for number in range(10)]
-    assert_problem(client.post("/", b"b" * (LIMIT - 30000), fields=fields), 413, "too-large")
-    client = world.client(gateway)
+    assert client.post("/", b"b" * (LIMIT - 30000), fields=fields).body == b"%d" % (LIMIT - 30000)
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % 60000,
                 b"b" * 60000, b"\r\n0\r\n", b"X-T: " + b"t" * 10000 + b"\r\n\r\n")
-    assert_problem(client.answer(), 413, "too-large")
-    assert origin.requests == []
+    assert client.answer().body == b"60000"
     connections.unharmed()
 
 
@@ -80,7 +78,7 @@ def test_no_size_of_a_response_ends_the_shared_connection(world, nats, gateway, 
             assert len(answer.body) == size
         else:
             assert_problem(answer, 502, "response-too-large")
-    assert results == {200, 502}
+    assert results == {200}
     connections.unharmed()
 
 
@@ -116,7 +114,7 @@ def test_an_error_about_what_is_too_large_fits_itself(world, peer):
     world.serve(nats, "weather.nats", world.origin(plain(b"x" * 5000)))
     client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
     connections = Connections(nats)
-    assert_problem(client.get("/"), 502, "response-too-large")
+    assert client.get("/").body == b"x" * 5000
     payload = gowire.request("GET", "/", "weather.nats")
     raw = world.peer(nats)
     for bad in (b"junk", payload.replace(b"weather", b"w" * 60), payload + b"x"):
