@@ -38,7 +38,7 @@ static json_t *instance_json(const nrt_instance *one) {
 
 static size_t count_ours(const nrt__doctor *doctor, const nrt_discovery *found) {
     size_t count = 0;
-    for (size_t i = 0; i < nrt_discovery_count(found); i++) {
+    for (size_t i = 0; found && i < nrt_discovery_count(found); i++) {
         count += is_ours(doctor, nrt_discovery_at(found, i));
     }
     return count;
@@ -50,7 +50,7 @@ static void tell_instances(nrt__doctor *doctor, const nrt_discovery *found) {
     nrt__doctor_tell(doctor, NRT__MARK_OK, "instances", "%zu instance%s of %s", count,
                      count == 1 ? "" : "s", doctor->host);
     size_t shown = 0;
-    for (size_t i = 0; i < nrt_discovery_count(found); i++) {
+    for (size_t i = 0; found && i < nrt_discovery_count(found); i++) {
         const nrt_instance *one = nrt_discovery_at(found, i);
         if (!is_ours(doctor, one)) {
             continue;
@@ -169,9 +169,8 @@ static void tell_clock(nrt__doctor *doctor, const nrt__probe *first) {
 /* ---- nobody ---- */
 
 /* Under another prefix, or under a name like it. */
-static void advise_others(nrt__doctor *doctor) {
-    nrt_discovery *all = ask(doctor, NULL);
-    size_t count = nrt_discovery_count(all);
+static void advise_others(nrt__doctor *doctor, const nrt_discovery *all) {
+    size_t count = all ? nrt_discovery_count(all) : 0;
     const char **hosts = count > 0 ? calloc(count, sizeof(*hosts)) : NULL;
     size_t ours = 0;
     bool told = false;
@@ -199,10 +198,9 @@ static void advise_others(nrt__doctor *doctor) {
                                    "and account?");
     }
     free(hosts);
-    nrt_discovery_destroy(all);
 }
 
-static void tell_nobody(nrt__doctor *doctor, size_t there) {
+static void tell_nobody(nrt__doctor *doctor, const nrt_discovery *found, size_t there) {
     nrt__doctor_tell(doctor, NRT__MARK_PROBLEM, "answer",
                      "nobody subscribes to %s.requests.%s.*: requests get 503 no-service",
                      doctor->prefix, doctor->host);
@@ -214,14 +212,14 @@ static void tell_nobody(nrt__doctor *doctor, size_t there) {
                            doctor->host);
         return;
     }
-    advise_others(doctor);
+    advise_others(doctor, found);
     nrt__doctor_advise(doctor,
                        "start it (nrt serve %s TARGET); with --health it stays away while "
                        "its server is not well",
                        doctor->host);
 }
 
-static void tell_silence(nrt__doctor *doctor, size_t there) {
+static void tell_silence(nrt__doctor *doctor, const nrt_discovery *found, size_t there) {
     nrt__doctor_tell(doctor, NRT__MARK_PROBLEM, "answer",
                      "no answer from %s within %u ms, and NATS does not say that nobody is there",
                      doctor->host, (unsigned)doctor->wait_ms);
@@ -236,13 +234,13 @@ static void tell_silence(nrt__doctor *doctor, size_t there) {
                                    "subject?");
         nrt__doctor_paste(doctor, "exports: [ { service: \"%s.requests.%s.*\" } ]", doctor->prefix,
                           doctor->host);
-        advise_others(doctor);
+        advise_others(doctor, found);
     }
 }
 
 /* ---- */
 
-static void tell_outcome(nrt__doctor *doctor, size_t there) {
+static void tell_outcome(nrt__doctor *doctor, const nrt_discovery *found, size_t there) {
     const nrt__probe *one;
     if (any(doctor, NRT__PROBED_ANSWER, &one)) {
         tell_answers(doctor, one);
@@ -262,9 +260,9 @@ static void tell_outcome(nrt__doctor *doctor, size_t there) {
                            "server's monitoring knows who: /connz?subs=1",
                            doctor->prefix, doctor->host);
     } else if (any(doctor, NRT__PROBED_NOBODY, &one)) {
-        tell_nobody(doctor, there);
+        tell_nobody(doctor, found, there);
     } else if (doctor->permits.inbox && doctor->probes[0].sent) {
-        tell_silence(doctor, there);
+        tell_silence(doctor, found, there);
     } else {
         nrt__doctor_tell(doctor, NRT__MARK_UNCHECKED, "answer",
                          "whether %s answers: the permissions above come first", doctor->host);
@@ -276,18 +274,20 @@ void nrt__doctor_host(nrt__doctor *doctor) {
     const nrt__probe *answer;
     nrt__doctor_tell(doctor, NRT__MARK_OK, "subject", "requests for %s go to %s.requests.%s.METHOD",
                      doctor->host, doctor->prefix, doctor->host);
-    nrt_discovery *found = nrt_discover_name(doctor->host, name) == 0 ? ask(doctor, name) : NULL;
+    bool answered = any(doctor, NRT__PROBED_ANSWER, &answer);
+    bool named = answered && nrt_discover_name(doctor->host, name) == 0;
+    nrt_discovery *found = ask(doctor, named ? name : NULL); /* else who is there instead */
     size_t there = count_ours(doctor, found);
     if (there > 0) {
         tell_instances(doctor, found);
     } else if (!found) {
         nrt__doctor_tell(doctor, NRT__MARK_UNCHECKED, "instances",
                          "which instances there are: it takes publishing to $SRV.> and an inbox");
-    } else if (any(doctor, NRT__PROBED_ANSWER, &answer)) {
+    } else if (answered) {
         nrt__doctor_tell(doctor, NRT__MARK_INFO, "instances",
                          "none answers on $SRV: it is in another account, is mapped to another "
                          "prefix, may not subscribe to $SRV.>, or is an old peer");
     }
-    tell_outcome(doctor, there);
+    tell_outcome(doctor, found, there);
     nrt_discovery_destroy(found);
 }
