@@ -107,19 +107,18 @@ static void on_subscribed(int error, void *arg) {
 
 int nrt__doctor_may_subscribe(nrt__doctor *doctor, nrt_str subject, nrt_str queue) {
     nrt_conn *conn = doctor->conn;
-    nrt__session *session = nrt__conn_session(conn);
     attempt one = {.done = false};
     if (doctor->dialing.lost) {
         return NRT_ERR_DISCONNECTED;
     }
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__sub *sub =
-        nrt__session_subscribe(session, subject, queue, on_nothing, on_subscribed, &one);
+    nrt__sub *sub = nrt__session_subscribe(nrt__conn_session(conn), subject, queue, on_nothing,
+                                           on_subscribed, &one);
     nrt__loop_leave(nrt__conn_loop(conn));
     one.error = sub ? 0 : NRT_ERR_MEMORY;
     int error = await(doctor, &one);
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__session_sub_destroy(session, sub);
+    nrt__session_sub_destroy(nrt__conn_session(conn), sub); /* may be another by now */
     nrt__loop_leave(nrt__conn_loop(conn));
     return error < 0 ? error : !one.denied;
 }
@@ -135,7 +134,6 @@ static void on_own_request(const nrt__nats_msg *msg, void *arg) {
  * delivered: we ask ourselves. Nobody listens on that reply subject. */
 nrt__replies nrt__doctor_replies(nrt__doctor *doctor, nrt_str subject) {
     nrt_conn *conn = doctor->conn;
-    nrt__session *session = nrt__conn_session(conn);
     const nrt_str none = {NULL, 0};
     char reply[NRT__SUBJECT_MAX];
     bool arrived = false;
@@ -145,7 +143,8 @@ nrt__replies nrt__doctor_replies(nrt__doctor *doctor, nrt_str subject) {
     }
     (void)snprintf(reply, sizeof(reply), "%s.nrt.%s.reply", doctor->inbox, doctor->token);
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__sub *sub = nrt__session_subscribe(session, subject, none, on_own_request, NULL, &arrived);
+    nrt__sub *sub = nrt__session_subscribe(nrt__conn_session(conn), subject, none, on_own_request,
+                                           NULL, &arrived);
     nrt__loop_leave(nrt__conn_loop(conn));
     if (sub && nrt__doctor_may_publish(doctor, subject, nrt_str_from(reply), none) == 1 &&
         arrived) {
@@ -158,7 +157,7 @@ nrt__replies nrt__doctor_replies(nrt__doctor *doctor, nrt_str subject) {
                                           : NRT__REPLIES_SOME;
     }
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__session_sub_destroy(session, sub);
+    nrt__session_sub_destroy(nrt__conn_session(conn), sub); /* may be another by now */
     nrt__loop_leave(nrt__conn_loop(conn));
     return replies;
 }
@@ -265,13 +264,12 @@ static bool probe_once(nrt__doctor *doctor, waiting *wait, const char *inbox, si
 
 void nrt__doctor_probe_host(nrt__doctor *doctor) {
     nrt_conn *conn = doctor->conn;
-    nrt__session *session = nrt__conn_session(conn);
     waiting wait = {.probe = NULL};
     char inbox[NRT__SUBJECT_MAX];
     (void)snprintf(inbox, sizeof(inbox), "%s.%s%s.*", doctor->inbox, "doctor", doctor->token);
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__sub *sub = nrt__session_subscribe(session, nrt_str_from(inbox), (nrt_str){NULL, 0},
-                                           on_reply, NULL, &wait);
+    nrt__sub *sub = nrt__session_subscribe(nrt__conn_session(conn), nrt_str_from(inbox),
+                                           (nrt_str){NULL, 0}, on_reply, NULL, &wait);
     nrt__loop_leave(nrt__conn_loop(conn));
     bool answering = sub != NULL;
     for (size_t i = 0; i < NRT__DOCTOR_METHODS && !doctor->dialing.lost; i++) {
@@ -282,6 +280,6 @@ void nrt__doctor_probe_host(nrt__doctor *doctor) {
         }
     }
     nrt__loop_enter(nrt__conn_loop(conn));
-    nrt__session_sub_destroy(session, sub);
+    nrt__session_sub_destroy(nrt__conn_session(conn), sub); /* may be another by now */
     nrt__loop_leave(nrt__conn_loop(conn));
 }

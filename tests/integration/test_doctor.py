@@ -4,18 +4,20 @@ and is content once that is done."""
 import json
 import os
 import re
+import socket
+import subprocess
 import time
+from unittest import mock
 
 import pytest
 
 from harness import gowire
-from harness.clock import DEADLINE, SLOW, Stopwatch, until
+from harness.clock import SLOW, Stopwatch, until
 from harness.fakenats import FakeNats, info
-from harness.jwt import NKey, Operator, creds
+from harness.jwt import NKey, Operator, claims, creds
 from harness.natsserver import cluster
 from harness.origin import plain
-from harness.pki import Authority, server_config
-from harness.rawnats import RawNats
+from harness.pki import Authority, openssl, server_config
 from harness.world import NRT, free_port
 
 HOST = "weather.nats"
@@ -119,6 +121,25 @@ def test_people_get_lines_with_marks_and_a_summary(world, nats):
     assert "                            -> no service answers at all here" in done.stdout
 
 
+def test_colours_and_width_are_for_terminals(world, nats):
+    ours, theirs = os.openpty()
+    env = {**os.environ, "TERM": "xterm", "XDG_CONFIG_HOME": world.path("config")}
+    env.pop("NO_COLOR", None)
+    with open(ours, "rb", buffering=0) as screen:
+        with subprocess.Popen([NRT, "doctor", "-s", nats.url, HOST], stdout=theirs, env=env) as child:
+            os.close(theirs)
+            shown = b""
+            try:
+                while chunk := screen.read(4096):
+                    shown += chunk
+            except OSError:  # the end, on Linux
+                pass
+    assert child.returncode == 1
+    text = shown.decode().replace("\r", "")
+    assert "  \033[32mok         \033[0m connection" in text and "\033[31m1 problem\033[0m" in text
+    assert max(len(re.sub(r"\033\[\d*m", "", line)) for line in text.splitlines()) <= 80
+
+
 def test_wrong_usage_ends_with_2(world, nats):
     done = world.run([NRT, "doctor", "-s", nats.url, "weather"], expect=2)
     assert '"weather" is not a host such as weather.nats; did you mean weather.nats?' in done.stderr
@@ -188,6 +209,23 @@ def test_one_who_listens_and_says_nothing(world, doctor):
     assert "no answer in time" in report.find("connection", "problem")["text"]
     assert "--tls-first" in report.advice("connection")
     assert watch.seconds < 6 * SLOW
+
+
+def test_a_way_on_which_packets_get_lost(doctor):
+    """A queue of connections that is full looks like a firewall: nobody answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+            fillers.append(filler)
+        with Stopwatch() as watch:
+            report = doctor(f"nats://127.0.0.1:{full.getsockname()[1]}")
+        for filler in fillers:
+            filler.close()
+    assert report.problems == ["connection"] and watch.seconds < 6 * SLOW
+    assert "a firewall drops packets on the way" in report.advice("connection")
 
 
 @pytest.mark.parametrize("changes, check, status, told", [
@@ -308,6 +346,20 @@ def test_certificates_that_are_not_good(world, ca, doctor):
         assert report.find("tls")["error"] == "tls"
 
 
+def test_a_certificate_that_is_not_valid_yet_speaks_of_clocks(world, ca, doctor):
+    cert, key = ca.issue("later")
+    request = cert.replace(".pem", ".csr")
+    config = world.file("ca.conf", "[ca]\ndefault_ca=d\n[d]\ndatabase=%s\nserial=%s\nnew_certs_dir=%s\n"
+                        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n[x]\n"
+                        "subjectAltName=IP:127.0.0.1\n" % (world.file("db", ""), world.file("serial", "77\n"),
+                                                           world.folder))
+    start, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + hours * 3600)) for hours in (2, 999))
+    openssl("ca", "-batch", "-notext", "-config", config, "-cert", ca.cert, "-keyfile", ca.key, "-in", request,
+            "-out", cert, "-startdate", start, "-enddate", end, "-extensions", "x")
+    report = doctor(tls(world.nats(config=server_config((cert, key)))), "--tlsca", ca.cert)
+    assert report.problems == ["tls"] and "clock is behind" in report.advice("tls")
+
+
 def test_certificates_of_ours(world, ca, doctor):
     server = world.nats(config=server_config(ca.issue("server", days=60), ca.cert))
     report = doctor(tls(server), "--tlsca", ca.cert)
@@ -339,6 +391,12 @@ def test_wrong_passwords_and_none(world, doctor):
     assert doctor(as_user(server)).find("login")["text"] == "as user u"
 
 
+def issued_in_an_hour(operator):
+    key, now = NKey("user"), time.time()
+    with mock.patch("time.time", lambda: now + 3600):
+        return key, claims(operator.account, key, "bob", {"pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1})
+
+
 def test_jwts_and_nkeys(world, doctor):
     operator = Operator()
     server = world.nats(config=operator.config())
@@ -357,6 +415,10 @@ def test_jwts_and_nkeys(world, doctor):
     assert "nsc edit user" in report.paste("login")[0]
     report = login(-60)
     assert report.problems == ["login"] and "nsc edit user" in report.paste("login")[0]
+    path = world.file("future.creds", creds(*issued_in_an_hour(operator)))
+    os.chmod(path, 0o600)
+    report = doctor(world.nats(config=operator.config()), "--creds", path)
+    assert report.with_status("warning") == ["clock"] and "timedatectl" in report.advice("clock")
     key = NKey("user")
     server = world.nats(config=f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}")
     path = world.file("seed", key.seed)
@@ -479,7 +541,6 @@ def test_a_reader_may_not_post(world, doctor):
 def test_users_by_jwt_are_told_the_command_of_nsc(world, doctor):
     operator = Operator()
     key = NKey("user")
-    from harness.jwt import claims  # pylint: disable=import-outside-toplevel
     jwt = claims(operator.account, key, "bob", {
         "pub": {"allow": ["nrt.requests.>"]}, "sub": {"allow": ["none"]}, "subs": -1, "data": -1, "payload": -1})
     path = world.file("bob.creds", creds(key, jwt))
@@ -577,7 +638,10 @@ def test_a_service_that_may_reply_once(world, doctor):
     report = doctor(as_user(server), HOST)
     assert report.problems == [] and report.with_status("warning") == ["frames"]
     line = report.paste("frames")[0]
-    assert "_INBOX.>" in line
+    more = pasted(line, [], ["nrt.requests.>", "$SRV.>"])
+    server.reload(users(u=permitted(*CLIENT), service=more))
+    until(lambda: doctor(as_user(server), HOST).with_status("ok").count("frames") == 1,
+          "the service has connected again, and sends frames")
 
 
 def test_across_accounts(world, doctor):
