@@ -100,7 +100,7 @@ static bool seen_before(const nrt__doctor *doctor, size_t at) {
 }
 
 static void tell_answers(nrt__doctor *doctor, const nrt__probe *first) {
-    double ms[NRT__DOCTOR_METHODS];
+    double ms[NRT__DOCTOR_METHODS] = {0};
     size_t count = 0;
     size_t instances = 0;
     for (size_t i = 0; i < NRT__DOCTOR_METHODS; i++) {
@@ -128,8 +128,9 @@ static void tell_frames(nrt__doctor *doctor, const nrt__probe *first) {
         nrt__doctor_tell(doctor, NRT__MARK_WARNING, "frames",
                          "it sends no frames (no NRT-Version): it may send one reply only, so an "
                          "instance that dies with a request in hand is noticed by the timeout");
-        nrt__doctor_advise(doctor, "let the service's user publish to inboxes; allow_responses is "
-                                   "not enough for this");
+        nrt__doctor_advise(
+            doctor, "let the service's user publish to inboxes, and restart the service, for it "
+                    "finds out when it connects; allow_responses is not enough for this");
         nrt__doctor_paste(doctor, "permissions: { publish: { allow: [\"%s.>\"] } }", doctor->inbox);
         nrt__doctor_advise(doctor, "if it is in another account: the export allows one reply (its "
                                    "reply subjects begin with _R_.); make it a stream of replies, "
