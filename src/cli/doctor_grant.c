@@ -32,7 +32,7 @@ void nrt__doctor_grant(nrt__doctor *doctor, const char *kind, const char *subjec
         nrt__doctor_paste(doctor, "nsc generate creds --name %s", user_of(doctor));
     } else {
         nrt__doctor_advise(doctor,
-                           "add \"%s\" to what the user may %s, in the NATS server's "
+                           "add \"%s\" to what the user may %s to, in the NATS server's "
                            "configuration; a deny list that names it goes before",
                            subject, kind);
         nrt__doctor_paste(doctor, "permissions: { %s: { allow: [\"%s\"] } }", kind, subject);

@@ -134,7 +134,10 @@ static void print_finding(const json_t *finding) {
         (void)printf("%*s", TEXT_AT, "");
         print_text(json_string_value(one), TEXT_AT);
     }
-    json_array_foreach(json_object_get(finding, "advice"), i, one) {
+    /* Information is nothing to act on: how to, is in --json. */
+    const json_t *advice =
+        strcmp(status, mark_names[NRT__MARK_INFO]) == 0 ? NULL : json_object_get(finding, "advice");
+    json_array_foreach(advice, i, one) {
         print_advice(one);
     }
 }

@@ -199,7 +199,9 @@ static void tell_replies(nrt__doctor *doctor, nrt__mark missing) {
         nrt__doctor_tell(doctor, NRT__MARK_INFO, "answers",
                          "may answer each request once (allow_responses, max 1): that works; but "
                          "clients are not told that a request is in work, and a process that "
-                         "serves several hosts answers $SRV.PING for one of them");
+                         "serves several hosts answers $SRV.PING for one of them. Who may publish "
+                         "to %s.> can do both",
+                         inbox);
         nrt__doctor_grant_replies(doctor);
         return;
     case NRT__REPLIES_NONE:

@@ -8,6 +8,7 @@ import pytest
 from harness.doctor import CLIENT, SERVICE, as_user, pasted, permitted, runner, users
 from harness.jwt import NKey, Operator, claims, creds
 from harness.origin import plain
+from harness.world import NRT
 
 HOST = "weather.nats"
 
@@ -72,6 +73,8 @@ def test_the_role_that_is_not_meant_is_information(world, doctor):
     report = doctor(as_user(server, "service"))
     assert report.problems == report.with_status("warning") == []
     assert "no client" in report.find("requests", "info")["text"]
+    shown = world.run([NRT, "doctor", "-s", as_user(server, "client")]).stdout
+    assert "no service" in shown and "->" not in shown, "what is no problem is not to be mended"
     assert doctor(as_user(server, "client"), "--role", "all").problems == ["serving"]
     report = doctor(as_user(server, "nobody"))
     assert report.problems == [] and "requests" in report.with_status("warning")
