@@ -46,9 +46,11 @@ struct nrt_conn {
     nrt_task_fn on_drained;
     void *on_drained_arg;
     nrt__task drain_check;
-    nrt__timer drain_timer;  /* asks whether the server still lives */
-    uint64_t drain_received; /* bytes from it when it was last asked */
-    int last_error;          /* of the last attempt to connect */
+    nrt__timer drain_timer;                        /* asks whether the server still lives */
+    uint64_t drain_received;                       /* bytes from it when it was last asked */
+    void (*on_denied)(nrt_str subject, void *arg); /* hears of every publish that is refused */
+    void *on_denied_arg;
+    int last_error; /* of the last attempt to connect */
     char error[1024];
     char url[300]; /* for nrt_conn_info_get */
 };

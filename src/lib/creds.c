@@ -164,10 +164,10 @@ static int decode(nrt_str text, unsigned char *out) {
     return got < 0 ? -1 : got - (int)(len - text.len);
 }
 
-int64_t nrt__jwt_expires(nrt_str jwt) {
-    int64_t expires = 0;
+/* The claims; NULL where they cannot be read. */
+static json_t *claims_of(nrt_str jwt) {
     if (!nrt__jwt_is_one(jwt) || jwt.len > NRT__CREDS_MAX) {
-        return 0;
+        return NULL;
     }
     const char *first = memchr(jwt.ptr, '.', jwt.len);
     const char *claims = first + 1;
@@ -175,11 +175,36 @@ int64_t nrt__jwt_expires(nrt_str jwt) {
     nrt_str part = {claims, (size_t)(second - claims)};
     unsigned char *json = malloc(part.len + 4);
     int len = json ? decode(part, json) : -1;
-    if (len > 0) {
-        json_t *object = json_loadb((const char *)json, (size_t)len, 0, NULL);
-        expires = json_integer_value(json_object_get(object, "exp"));
-        json_decref(object);
-    }
+    json_t *object = len > 0 ? json_loadb((const char *)json, (size_t)len, 0, NULL) : NULL;
     free(json);
-    return expires > 0 ? expires : 0;
+    return object;
+}
+
+static int64_t time_claim(const json_t *claims, const char *name) {
+    int64_t value = json_integer_value(json_object_get(claims, name));
+    return value > 0 ? value : 0;
+}
+
+bool nrt__jwt_read(nrt__jwt *out, nrt_str jwt) {
+    json_t *claims = claims_of(jwt);
+    *out = (nrt__jwt){.issued = 0};
+    if (claims) {
+        const json_t *responses = json_object_get(json_object_get(claims, "nats"), "resp");
+        const char *name = json_string_value(json_object_get(claims, "name"));
+        out->issued = time_claim(claims, "iat");
+        out->not_before = time_claim(claims, "nbf");
+        out->expires = time_claim(claims, "exp");
+        out->responses = json_integer_value(json_object_get(responses, "max"));
+        if (name && strlen(name) < sizeof(out->name) && nrt__is_visible(nrt_str_from(name))) {
+            memcpy(out->name, name, strlen(name) + 1);
+        }
+    }
+    json_decref(claims);
+    return claims != NULL;
+}
+
+int64_t nrt__jwt_expires(nrt_str jwt) {
+    nrt__jwt about;
+    (void)nrt__jwt_read(&about, jwt);
+    return about.expires;
 }

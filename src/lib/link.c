@@ -310,6 +310,9 @@ static void on_ready(void *arg) {
 static void on_denied(nrt_str subject, void *arg) {
     nrt__link *link = arg;
     uint64_t count;
+    if (link->conn->on_denied) {
+        link->conn->on_denied(subject, link->conn->on_denied_arg);
+    }
     if (nrt__services_denied(link->conn->services, subject)) {
         return;
     }

@@ -59,4 +59,23 @@ void nrt__tls_shut(nrt__tls *tls);
 int nrt__tls_error(const nrt__tls *tls);
 const char *nrt__tls_reason(const nrt__tls *tls);
 
+/* ---- tls_about.c: what people may be told ---- */
+
+/* A certificate, or of a connection the peer's. Texts are plain, "" where there is none that can be
+ * shown; times in seconds since 1970. */
+typedef struct nrt__tls_about {
+    char protocol[16]; /* "TLSv1.3"; of a connection only */
+    char subject[256];
+    char issuer[256];
+    char names[256]; /* that it is for */
+    int64_t not_before;
+    int64_t not_after;
+} nrt__tls_about;
+
+/* After the handshake. False where there is no certificate. */
+bool nrt__tls_peer(const nrt__tls *tls, nrt__tls_about *about);
+
+/* The first certificate of a file in PEM. False where there is none that can be read. */
+bool nrt__tls_file(const char *path, nrt__tls_about *about);
+
 #endif

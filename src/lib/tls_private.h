@@ -32,4 +32,7 @@ int nrt__tls_verified(int fine, X509_STORE_CTX *store);
 /* Fills in `reason` from errno or OpenSSL's queue. */
 void nrt__tls_explain(nrt__tls *tls);
 
+/* The names that a certificate is for, behind what `out` holds already. */
+void nrt__tls_add_names(const X509 *cert, char *out, size_t size);
+
 #endif

@@ -35,8 +35,7 @@ static bool name_text(const GENERAL_NAME *name, char *out, size_t size) {
     return false;
 }
 
-/* The names that a certificate is for. */
-static void add_names(const X509 *cert, char *out, size_t size) {
+void nrt__tls_add_names(const X509 *cert, char *out, size_t size) {
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     int count = names ? sk_GENERAL_NAME_num(names) : 0;
     int shown = 0;
@@ -79,7 +78,7 @@ int nrt__tls_verified(int fine, X509_STORE_CTX *store) {
                                                   : "IP address mismatch: not for ");
         snprintf(reason + strlen(reason), size - strlen(reason), "%.64s; ", tls->name);
         add(reason, size, "the certificate is for ");
-        add_names(cert, reason, size);
+        nrt__tls_add_names(cert, reason, size);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         add(reason, size, "the certificate has expired");

@@ -117,6 +117,32 @@ static void the_end_of_a_jwt_is_read_if_it_is_there(void **state) {
     }
 }
 
+static void what_people_may_be_told_of_a_jwt_is_read(void **state) {
+    (void)state;
+    nrt__jwt jwt;
+    /* iat 5, nbf 6, exp 7, name bob, resp.max 3 */
+    assert_true(nrt__jwt_read(
+        &jwt, nrt_str_from("h.eyJpYXQiOjUsIm5iZiI6NiwiZXhwIjo3LCJuYW1lIjoiYm9iIiwibmF0cyI6eyJyZXNw"
+                           "Ijp7Im1heCI6M319fQ.s")));
+    assert_int_equal(jwt.issued, 5);
+    assert_int_equal(jwt.not_before, 6);
+    assert_int_equal(jwt.expires, 7);
+    assert_int_equal(jwt.responses, 3);
+    assert_string_equal(jwt.name, "bob");
+    /* a name with a line break, and one that is too long */
+    assert_true(nrt__jwt_read(&jwt, nrt_str_from("h.eyJuYW1lIjoiYlxuYiIsIm5hdHMiOltdfQ.s")));
+    assert_string_equal(jwt.name, "");
+    assert_int_equal(jwt.responses, 0);
+    assert_true(nrt__jwt_read(
+        &jwt, nrt_str_from("h.eyJuYW1lIjoieHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4"
+                           "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eH"
+                           "h4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHgiLCJpYXQiOi0xfQ.s")));
+    assert_string_equal(jwt.name, "");
+    assert_int_equal(jwt.issued, 0);
+    assert_false(nrt__jwt_read(&jwt, NRT__STR("h.AAAA.s")));
+    assert_int_equal(jwt.expires, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_are_found),
@@ -124,6 +150,7 @@ int main(void) {
         cmocka_unit_test(a_seed_stands_alone_or_between_dashes),
         cmocka_unit_test(a_jwt_has_three_parts),
         cmocka_unit_test(the_end_of_a_jwt_is_read_if_it_is_there),
+        cmocka_unit_test(what_people_may_be_told_of_a_jwt_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
