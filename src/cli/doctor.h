@@ -75,6 +75,8 @@ typedef struct nrt__permits {
     bool serve;                        /* subscribe to requests */
     bool found;                        /* subscribe to $SRV.> */
     nrt__replies replies;
+    bool write; /* to streams of services */
+    bool read;  /* from those of clients */
 } nrt__permits;
 
 /* What came back of one probe of a host. */

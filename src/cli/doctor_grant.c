@@ -66,13 +66,15 @@ void nrt__doctor_whole(nrt__doctor *doctor, nrt__role role) {
     if (service) {
         (void)snprintf(text, sizeof(text),
                        "permissions: { publish: [\"%s.>\"], subscribe: [\"%s.requests.%s%s\", "
-                       "\"$SRV.>\"] }",
-                       doctor->inbox, doctor->prefix, hosts ? hosts : "", hosts ? ".*" : ">");
+                       "\"%s.streams.%s%s\", \"$SRV.>\"] }",
+                       doctor->inbox, doctor->prefix, hosts ? hosts : "", hosts ? ".*" : ">",
+                       doctor->prefix, hosts ? hosts : "", hosts ? ".>" : ">");
     } else {
         (void)snprintf(text, sizeof(text),
-                       "permissions: { publish: [\"%s.requests.%s%s\", \"$SRV.>\"], subscribe: "
-                       "[\"%s.>\"] }",
-                       doctor->prefix, hosts ? hosts : "", hosts ? ".*" : ">", doctor->inbox);
+                       "permissions: { publish: [\"%s.requests.%s%s\", \"%s.streams.%s%s\", "
+                       "\"$SRV.>\"], subscribe: [\"%s.>\"] }",
+                       doctor->prefix, hosts ? hosts : "", hosts ? ".*" : ">", doctor->prefix,
+                       hosts ? hosts : "", hosts ? ".>" : ">", doctor->inbox);
     }
     if (json_object_set_new(doctor->whole, name, nrt__report_string(nrt_str_from(text))) < 0) {
         doctor->failed = true;

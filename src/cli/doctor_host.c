@@ -129,8 +129,11 @@ static void tell_frames(nrt__doctor *doctor, const nrt__probe *first) {
                          "it sends no frames (no NRT-Version): it may send one reply only, so an "
                          "instance that dies with a request in hand is noticed by the timeout");
         nrt__doctor_advise(
-            doctor, "let the service's user publish to inboxes, and restart the service, for it "
-                    "finds out when it connects; allow_responses is not enough for this");
+            doctor,
+            "let the service's user publish to inboxes and subscribe to %s.streams.%s.>, and "
+            "restart the service, for it finds out when it connects; allow_responses is not enough "
+            "for this",
+            doctor->prefix, doctor->host);
         nrt__doctor_paste(doctor, "permissions: { publish: { allow: [\"%s.>\"] } }", doctor->inbox);
         nrt__doctor_advise(doctor, "if it is in another account: the export allows one reply (its "
                                    "reply subjects begin with _R_.); make it a stream of replies, "

@@ -53,6 +53,20 @@ bool nrt__doctor_is_client(const nrt__doctor *doctor) {
            (doctor->role == NRT__ROLE_NOT_GIVEN && *doctor->host);
 }
 
+/* Where frames of streams go: subscribed, an instance that nobody has; as a grant, all of them. */
+static const char *streams_subject(const nrt__doctor *doctor, bool grant, char *out, size_t size) {
+    char host[NRT__HOST_MAX + 1];
+    (void)snprintf(host, sizeof(host), "%s", *doctor->host ? doctor->host : "nrt-doctor.nats");
+    if (grant) {
+        (void)snprintf(out, size, "%s.streams.%s%s", doctor->prefix, doctor->host,
+                       *doctor->host ? ".>" : ">");
+    } else {
+        (void)snprintf(out, size, "%s.streams.%s.nrt-doctor-%s.x", doctor->prefix, host,
+                       doctor->token);
+    }
+    return out;
+}
+
 static void permits_of_client(nrt__doctor *doctor) {
     nrt__permits *permits = &doctor->permits;
     const nrt_str none = {NULL, 0};
@@ -64,6 +78,8 @@ static void permits_of_client(nrt__doctor *doctor) {
     (void)snprintf(reply, sizeof(reply), "%s.nrt.%s.reply", doctor->inbox, doctor->token);
     permits->ask =
         nrt__doctor_may_publish(doctor, nrt_str_from(subject), nrt_str_from(reply), none) == 1;
+    nrt_str streams = nrt_str_from(streams_subject(doctor, false, subject, sizeof(subject)));
+    permits->write = nrt__doctor_may_publish(doctor, streams, none, none) == 1;
     if (*doctor->host && doctor->role != NRT__ROLE_SERVICE) {
         nrt__doctor_probe_host(doctor);
     }
@@ -84,6 +100,8 @@ static void permits_of_service(nrt__doctor *doctor) {
     nrt_str requests = request_subject(doctor, method, subject, sizeof(subject));
     permits->serve = nrt__doctor_may_subscribe(doctor, requests, nrt_str_from("nrt")) == 1;
     permits->found = nrt__doctor_may_subscribe(doctor, nrt_str_from("$SRV.>"), none) == 1;
+    nrt_str streams = nrt_str_from(streams_subject(doctor, false, subject, sizeof(subject)));
+    permits->read = nrt__doctor_may_subscribe(doctor, streams, none) == 1;
     (void)snprintf(inbox, sizeof(inbox), "%s.nrt.%s", doctor->inbox, doctor->token);
     int may = nrt__doctor_may_publish(doctor, nrt_str_from(inbox), none, none);
     if (may == 1) {
@@ -157,6 +175,21 @@ static void tell_requests(nrt__doctor *doctor, nrt__mark missing) {
     }
 }
 
+/* Without it all works that fits one message. */
+static void tell_streams(nrt__doctor *doctor, bool may, const char *verb, nrt__mark missing) {
+    char grant[NRT__SUBJECT_MAX];
+    streams_subject(doctor, true, grant, sizeof(grant));
+    if (may) {
+        nrt__doctor_tell(doctor, NRT__MARK_OK, "streams", "may %s %s: bodies may be of any size",
+                         verb, grant);
+        return;
+    }
+    nrt__doctor_tell(doctor, missing == NRT__MARK_INFO ? NRT__MARK_INFO : NRT__MARK_WARNING,
+                     "streams", "may not %s %s: bodies are limited to one message (max_payload)",
+                     verb, grant);
+    nrt__doctor_grant(doctor, *verb == 'p' ? "publish" : "subscribe", grant);
+}
+
 static void tell_client(nrt__doctor *doctor, nrt__mark missing) {
     const nrt__permits *permits = &doctor->permits;
     char inbox[NRT__PREFIX_MAX + 8];
@@ -174,6 +207,7 @@ static void tell_client(nrt__doctor *doctor, nrt__mark missing) {
         nrt__doctor_advise(doctor, "or, where the user has an inbox of its own, name that: "
                                    "--inbox-prefix");
     }
+    tell_streams(doctor, permits->write, "publish to", missing);
     if (permits->ask) {
         nrt__doctor_tell(doctor, NRT__MARK_OK, "discovery",
                          "may publish to $SRV.>: nrt ls, info and stats work");
@@ -238,6 +272,7 @@ static void tell_service(nrt__doctor *doctor, nrt__mark missing) {
                          grant);
     }
     tell_replies(doctor, missing);
+    tell_streams(doctor, permits->read, "subscribe to", missing);
     if (permits->found) {
         nrt__doctor_tell(doctor, NRT__MARK_OK, "announcing",
                          "may subscribe to $SRV.>: nrt ls shows it");

@@ -97,7 +97,7 @@ def test_a_service_that_says_nothing(world, nats, peer, doctor):
 
 def test_a_service_that_may_reply_once(world, doctor):
     responder = ('permissions: { publish: { deny: ">" }, allow_responses: true, '
-                 'subscribe: ["nrt.requests.>", "$SRV.>"] }')
+                 'subscribe: ["nrt.requests.>", "nrt.streams.>", "$SRV.>"] }')
     server = world.nats(config=users(u=permitted(*CLIENT), service=responder))
     origin = world.origin(plain("x"))
     service = world.serve(as_user(server, "service"), HOST, origin)
@@ -105,7 +105,7 @@ def test_a_service_that_may_reply_once(world, doctor):
     assert report.problems == [] and report.with_status("warning") == ["frames"]
     assert "restart the service" in report.advice("frames")
     line = report.paste("frames")[0]
-    more = pasted(line, [], ["nrt.requests.>", "$SRV.>"])
+    more = pasted(line, [], ["nrt.requests.>", "nrt.streams.>", "$SRV.>"])
     server.reload(users(u=permitted(*CLIENT), service=more))
     assert service.stop() == 0
     world.serve(as_user(server, "service"), HOST, origin)
@@ -148,7 +148,8 @@ def test_a_client_that_may_not_ask_for_the_host(world, doctor):
 
 def test_what_a_service_needs_for_its_host_does_not_take_its_requests(world, doctor):
     """The doctor subscribes in the queue group, to a method that nobody uses."""
-    server = world.nats(config=users(u=permitted(["_INBOX.>"], [f"nrt.requests.{HOST}.* nrt", "$SRV.>"]),
+    server = world.nats(config=users(u=permitted(["_INBOX.>"], [f"nrt.requests.{HOST}.* nrt",
+                                                                     "nrt.streams.>", "$SRV.>"]),
                                      peer=""))
     service = world.serve(as_user(server), HOST, world.origin(plain("x")))
     report = doctor(as_user(server), "--role", "service", HOST)

@@ -26,11 +26,13 @@ def without(lists, subject):
     ("client", "nrt.requests.>", "requests", "problem"),
     ("client", "_INBOX.>", "inbox", "problem"),
     ("client", "$SRV.>", "discovery", "info"),
+    ("client", "nrt.streams.>", "streams", "warning"),
     ("gateway", "nrt.requests.>", "requests", "problem"),
     ("gateway", "_INBOX.>", "inbox", "problem"),
     ("service", "nrt.requests.>", "serving", "problem"),
     ("service", "_INBOX.>", "answers", None),
     ("service", "$SRV.>", "announcing", "warning"),
+    ("service", "nrt.streams.>", "streams", "warning"),
 ])
 def test_a_permission_that_is_missing_is_named_and_its_line_helps(world, doctor, role, missing, check, status):
     full = SERVICE if role == "service" else CLIENT
@@ -105,7 +107,8 @@ def test_allow_responses_is_found_out_where_the_user_may_ask_itself(world, docto
 
 
 def test_a_reader_may_not_post(world, doctor):
-    grants = permitted([f"nrt.requests.{HOST}.get", f"nrt.requests.{HOST}.head", "$SRV.>"], ["_INBOX.>"])
+    grants = permitted([f"nrt.requests.{HOST}.get", f"nrt.requests.{HOST}.head",
+                        f"nrt.streams.{HOST}.>", "$SRV.>"], ["_INBOX.>"])
     server = world.nats(config=users(u=grants, service=permitted(*SERVICE)))
     world.serve(as_user(server, "service"), HOST, world.origin(plain("x")))
     report = doctor(as_user(server), HOST)

@@ -75,8 +75,8 @@ def permitted(publish, subscribe, more=""):
             f"subscribe: {{ allow: {listed(subscribe or ['none'])} }} {more} }}")
 
 
-CLIENT = (["nrt.requests.>", "$SRV.>"], ["_INBOX.>"])
-SERVICE = (["_INBOX.>"], ["nrt.requests.>", "$SRV.>"])
+CLIENT = (["nrt.requests.>", "nrt.streams.>", "$SRV.>"], ["_INBOX.>"])
+SERVICE = (["_INBOX.>"], ["nrt.requests.>", "nrt.streams.>", "$SRV.>"])
 
 
 def pasted(line, publish, subscribe):
