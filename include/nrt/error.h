@@ -27,9 +27,9 @@ extern "C" {
     X(HEAD_TOO_LARGE, -13, "head-too-large", 431, "the message head is larger than the limit")     \
     X(TARGET_TOO_LONG, -14, "target-too-long", 414, "the request target is longer than the limit") \
     X(TOO_LARGE, -15, "too-large", 413,                                                            \
-      "larger than one NATS message may be: the server's max_payload")                             \
+      "larger than is taken: max_body, or one NATS message where streams are not possible")        \
     X(RESPONSE_TOO_LARGE, -16, "response-too-large", 502,                                          \
-      "the response is larger than one NATS message may be: the server's max_payload")             \
+      "the response is larger than is taken: max_body, or one NATS message without streams")       \
     X(MISMATCH, -17, "method-mismatch", 403,                                                       \
       "the subject's last token is not the request's method")                                      \
     X(MISDIRECTED, -18, "misdirected", 421, "the request is for a host not served here")           \
