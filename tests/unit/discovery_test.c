@@ -244,7 +244,9 @@ static void a_new_session_is_subscribed_again_and_tells_of_its_server(void **sta
     json_t *before = ask("$SRV.PING");
     engine_disconnect(e);
     nrt__session_start(e->session, &e->login);
-    assert_int_equal(engine_feed(e, "INFO {\"server_name\":\"n2\",\"headers\":true,\"max_payload\":4096}\r\n"), 0);
+    assert_int_equal(
+        engine_feed(e, "INFO {\"server_name\":\"n2\",\"headers\":true,\"max_payload\":4096}\r\n"),
+        0);
     engine_sid(engine_take(e), "$SRV.>", sid);
     assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
     json_t *after = ask("$SRV.PING");
