@@ -41,7 +41,7 @@ char *nrt__buf_room(nrt__buf *buf, size_t len) {
             buf->failed = true;
             return NULL;
         }
-        if (held > 0) {
+        if (buf->bytes && held > 0) {
             memcpy(bytes, buf->bytes + buf->start, held);
         }
         free(buf->bytes);

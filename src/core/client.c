@@ -356,7 +356,7 @@ static nrt_str write_accept(nrt__client *client, int64_t wait_ms, uint32_t windo
 }
 
 int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_t timeout_ms,
-                       nrt__pending **out) {
+                       nrt__pending **pending) {
     if (client->inbox_error < 0) {
         return client->inbox_error;
     }
@@ -383,7 +383,7 @@ int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_
     one->idempotent = is_idempotent(request);
     one->deadline_ms = client->env->now_ms + wait_ms;
     nrt__peer_request(nrt__pending_peer(client, one));
-    *out = one;
+    *pending = one;
     return 0;
 }
 

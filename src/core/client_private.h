@@ -139,7 +139,7 @@ int nrt__pending_publish(nrt__client *client, nrt__pending *one, nrt_str subject
 /* Takes a slot for a request, and writes its subject (client->subject) and what it says of us
  * (client->extra). */
 int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_t timeout_ms,
-                       nrt__pending **one);
+                       nrt__pending **pending);
 
 /* Sends it as one message, now or when there is a connection. */
 int nrt__pending_request(nrt__client *client, nrt__pending *one, nrt__message *request);

@@ -62,13 +62,14 @@ static void exchange_free(nrt_exchange *exchange) {
 }
 
 static void cut(nrt_exchange *head) {
-    while (head->next != head) {
-        nrt_exchange *exchange = head->next;
-        nrt__exchange_ring_remove(exchange);
+    nrt_exchange *next;
+    for (nrt_exchange *exchange = head->next; exchange != head; exchange = next) {
+        next = exchange->next;
         nrt__served_destroy(exchange->service->services, exchange->served);
         exchange->next = exchange->prev = NULL;
         exchange->service = NULL;
     }
+    head->next = head->prev = head;
 }
 
 void nrt__services_cut(nrt__services *services) {
@@ -89,8 +90,11 @@ static void forget_left(nrt__service_left *left) {
 
 static void service_free(nrt_service *service) {
     nrt__session *session = service->services->session;
-    while (service->left) {
-        forget_left(service->left);
+    nrt__service_left *next;
+    for (nrt__service_left *left = service->left; left; left = next) {
+        next = left->next;
+        nrt__session_sub_destroy(session, left->sub);
+        free(left);
     }
     nrt__session_sub_destroy(session, service->sub);
     nrt__session_sub_destroy(session, service->stream_sub);

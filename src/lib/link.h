@@ -77,7 +77,7 @@ void nrt__link_watch(nrt__link *link);
 void nrt__link_receive(nrt__link *link);
 
 /* Writes all there is (nrt__task's function). */
-void nrt__link_flush(void *link);
+void nrt__link_flush(void *arg);
 
 /* Errors are found deep inside callbacks of the session; it must not be stopped there: lost at the
  * end of this turn. */
