@@ -415,7 +415,7 @@ static void without_an_inbox_those_that_pause_and_wait_are_told(void **state) {
     answer paused = {0};
     answer lost = {0};
     char token[600];
-    char text[600];
+    char text[700];
     bring_to(PAUSED, &paused, NULL, token);
     bring_to(SENT, &lost, NULL, token);
     token[strlen(token) - 20] = '\0'; /* without slot and secret */
