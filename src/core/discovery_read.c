@@ -286,7 +286,7 @@ static bool append(nrt_discovery *found, nrt_instance *instance) {
 
 int nrt__discovery_read(nrt_discovery *found, nrt__discovery_verb verb, nrt_str json,
                         uint64_t rtt_ns) {
-    json_error_t why;
+    json_error_t why = {0};
     reader r = {.arena = &found->arena};
     json_t *object = json_loadb(json.ptr ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &why);
     if (!object) {

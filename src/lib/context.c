@@ -333,7 +333,7 @@ static void release(json_t *root) {
 }
 
 int nrt__context_read(nrt__context *context, nrt_str text, char *detail, size_t detail_size) {
-    json_error_t why;
+    json_error_t why = {0};
     memset(context, 0, sizeof(*context));
     if (text.len > NRT__CONTEXT_FILE_MAX) {
         snprintf(detail, detail_size, "larger than 1 MiB");
