@@ -16,7 +16,8 @@ _numbers = itertools.count(1)
 class NatsServer:
     """One nats-server. Keeps its ports over restart(), so that clients come back to it."""
 
-    def __init__(self, folder, name="alpha", config="", args=(), monitor=False):
+    def __init__(self, folder, name="alpha", config="", args=(), monitor=False, port=None,
+                 env=None):
         self.folder = os.path.join(str(folder), f"nats-{next(_numbers)}")
         os.makedirs(self.folder)
         self.name = name
@@ -26,7 +27,8 @@ class NatsServer:
         self.config_path = None
         if config:
             self.configure(config)
-        self.port = self.monitor_port = self.cluster_port = None
+        self.port, self.env = port, env
+        self.monitor_port = self.cluster_port = None
         self.proc = None
 
     def configure(self, config):
@@ -47,7 +49,7 @@ class NatsServer:
             args = [arg.replace("nats://127.0.0.1:-1", self.route) for arg in args]
         self.proc = subprocess.Popen(
             argv + args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, env={**os.environ, **(self.env or {})},
         )
         ports = until(self._ports, f"nats-server {self.name} says its ports\n{self.log()}")
         self.port = _port(ports["nats"])
