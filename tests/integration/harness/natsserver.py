@@ -55,7 +55,7 @@ class NatsServer:
         self.port = _port(ports["nats"])
         self.monitor_port = _port(ports.get("monitoring"))
         self.cluster_port = _port(ports.get("cluster"))
-        until(self._greets, f"nats-server {self.name} greets")
+        until(self.greets, f"nats-server {self.name} greets")
         return self
 
     def _ports(self):
@@ -67,7 +67,8 @@ class NatsServer:
         except (OSError, ValueError):
             return None
 
-    def _greets(self):
+    def greets(self):
+        """Whether it takes a connection."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
                 return sock.recv(5) == b"INFO "
@@ -88,10 +89,14 @@ class NatsServer:
 
     def reload(self, config):
         """Puts another configuration in place, as an operator does."""
+        if "server_name" not in config:
+            # 2.9.10 forgets a name given by -n when it reads its file again, and refuses the file.
+            config = f"server_name: {self.name}\n{config}"
         self.configure(config)
         before = self.log().count("Reloaded server configuration")
         self.proc.send_signal(signal.SIGHUP)
-        until(lambda: self.log().count("Reloaded server configuration") > before, "reload")
+        until(lambda: self.log().count("Reloaded server configuration") > before,
+              f"nats-server {self.name} reloads:\n{self.log()}")
 
     def stop(self, number=signal.SIGTERM):
         if self.running:
