@@ -119,6 +119,14 @@ def test_statistics_and_attempts_are_members_in_json(world, nats, peer):
     assert (stats["requests"], stats["attempts"], stats["retries_refused"]) == (1, 2, 1)
 
 
+def test_statistics_can_be_asked_for_without_a_connection(world):
+    gateway = world.gateway("nats://127.0.0.1:1", "--proxy", wait=False)
+    gateway.wait_line("no connection to NATS")
+    gateway.signal(signal.SIGUSR1)
+    assert set(stats_of(gateway.wait_line("^stats: .*").group()).values()) == {0}
+    assert gateway.stop() == 0
+
+
 def test_a_sidecar_passes_sigusr1_over(world, nats):
     service = world.serve(nats, "weather.nats", world.origin(b"HTTP/1.1 204 No Content\r\n\r\n"))
     client = world.client(world.gateway(nats, "--proxy"))

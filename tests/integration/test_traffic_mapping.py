@@ -115,6 +115,13 @@ def test_what_goes_where_nobody_is_fails_at_once(faults):
     assert counted["failures"] == len(failed(load))
 
 
+def test_retries_of_the_default_do_not_hide_it(faults, world):
+    gateway = world.gateway(faults.servers["n1"], "--route", "/=weather.nats")
+    load = ask(gateway, 1000, threads=4)
+    expect_share(len(failed(load)), 0.10, 1000)
+    assert stats(gateway)["attempts"] == 1000
+
+
 def test_retries_on_no_service_hide_most_of_it_and_count_it(faults):
     load = ask(faults.retrying, COUNT, threads=8, methods=("GET", "POST", "PUT"))
     counted = stats(faults.retrying)
