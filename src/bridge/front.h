@@ -19,6 +19,7 @@ typedef struct nrt__front_record {
     int error;          /* 0, or why the gateway answered by itself: NRT_ERR_* */
     const char *detail; /* in words, "" where error is 0 */
     uint64_t bytes;     /* of the response's body */
+    unsigned attempts;  /* how often it was sent to a service; 0: never */
     uint32_t duration_ms;
 } nrt__front_record;
 

@@ -12,6 +12,8 @@
 static void record(nrt__front_conn *conn, int status, int error, const char *detail,
                    uint64_t bytes) {
     nrt__front *front = conn->front;
+    unsigned attempts = conn->attempts;
+    conn->attempts = 0;
     if (!front->options.on_request) {
         return;
     }
@@ -24,6 +26,7 @@ static void record(nrt__front_conn *conn, int status, int error, const char *det
         .error = error,
         .detail = detail,
         .bytes = bytes,
+        .attempts = attempts,
         .duration_ms = (uint32_t)(nrt__front_env(front)->now_ms - conn->began_ms),
     };
     front->options.on_request(&entry, front->options.on_request_arg);
@@ -89,6 +92,7 @@ static void on_result(const nrt_result *result, void *arg) {
     if (conn->state != NRT__FRONT_WAITING) {
         return; /* canceled: the client has gone */
     }
+    conn->attempts = result->attempts;
     if (result->error < 0) {
         char detail[640];
         snprintf(detail, sizeof(detail), "%.*s: %s", NRT__ARG(conn->host), result->detail);

@@ -145,6 +145,42 @@ static int parse_choice(const nrt__opt *opt, const char *value, int *choice, cha
     return -1;
 }
 
+/* The bit of the word [word, word + len) among those of opt->value; 0: none of them. */
+static unsigned set_bit(const nrt__opt *opt, const char *word, size_t len) {
+    unsigned bit = 1;
+    for (const char *at = opt->value;; bit <<= 1) {
+        size_t known = strcspn(at, ",");
+        if (known == len && strncmp(at, word, len) == 0) {
+            return bit;
+        }
+        if (at[known] == '\0') {
+            return 0;
+        }
+        at += known + 1;
+    }
+}
+
+static int parse_set(const nrt__opt *opt, const char *value, unsigned *set, char *why,
+                     size_t why_size) {
+    unsigned bits = 0;
+    for (const char *at = value;;) {
+        size_t len = strcspn(at, ",");
+        unsigned bit = set_bit(opt, at, len);
+        if (bit == 0) {
+            (void)snprintf(why, why_size, "is not made of the words %s, with commas between",
+                           opt->value);
+            return -1;
+        }
+        bits |= bit;
+        if (at[len] == '\0') {
+            break;
+        }
+        at += len + 1;
+    }
+    *set = bits;
+    return 0;
+}
+
 static int in_range(const nrt__opt *opt, unsigned long value, char *why, size_t why_size) {
     const char *unit = opt->kind == NRT__OPT_DURATION ? " ms"
                        : opt->kind == NRT__OPT_SIZE   ? " bytes"
@@ -208,6 +244,12 @@ static int store(arg_parser *parser, opt_match found, const char *value, spellin
         failed = parse_choice(opt, value, &choice, why, sizeof(why));
         if (!failed) {
             *(int *)place = choice;
+        }
+        break;
+    case NRT__OPT_SET:
+        failed = parse_set(opt, value, &number, why, sizeof(why));
+        if (!failed) {
+            *(unsigned *)place = number;
         }
         break;
     }

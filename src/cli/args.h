@@ -18,7 +18,9 @@ typedef enum nrt__opt_kind {
     NRT__OPT_SIZE,     /* size_t, bytes */
     NRT__OPT_NUMBER,   /* unsigned */
     NRT__OPT_CHOICE,   /* int: which of the words in `value` ("text|json") */
-    NRT__OPT_HELP,     /* prints the help; the parser's own */
+    NRT__OPT_SET,  /* unsigned, a bit each: which of the words in `value` ("refused,silent"), the
+                      first one being bit 0; commas between them, the last option counts */
+    NRT__OPT_HELP, /* prints the help; the parser's own */
 } nrt__opt_kind;
 
 typedef struct nrt__opt {

@@ -128,6 +128,23 @@ const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS] = {
      .help = "longest request target: 414 beyond; default: 8k"},
 };
 
+const nrt__opt nrt__retry_opts[NRT__RETRY_OPTS] = {
+    {.name = "retry",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = OPTION(retries),
+     .max = 10,
+     .help = "send a request up to N times more, each time to whichever instance NATS picks; 0: "
+             "never; default: 2"},
+    {.name = "retry-on",
+     .value = "refused,idempotent,no-service", /* the bits of nrt_retry, in order */
+     .kind = NRT__OPT_SET,
+     .offset = OPTION(retry_on),
+     .help = "after what: refused by a busy instance; lost or silent for a second, if idempotent "
+             "(or it has an Idempotency-Key); no instance there, once; default: "
+             "refused,idempotent"},
+};
+
 void nrt__common_init(nrt__common *common, const char *name) {
     *common = (nrt__common){.max_head = 0};
     nrt_options_init(&common->options);

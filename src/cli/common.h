@@ -26,9 +26,10 @@ typedef struct nrt__common {
     bool no_wait;
 } nrt__common;
 
-enum { NRT__COMMON_OPTS = 18, NRT__LIMIT_OPTS = 3 };
+enum { NRT__COMMON_OPTS = 18, NRT__LIMIT_OPTS = 3, NRT__RETRY_OPTS = 2 };
 extern const nrt__opt nrt__common_opts[NRT__COMMON_OPTS];
 extern const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS];
+extern const nrt__opt nrt__retry_opts[NRT__RETRY_OPTS];
 
 /* The group for a command whose options struct has an nrt__common called `common`. */
 #define NRT__COMMON_GROUP(options_type)                                                            \
@@ -37,6 +38,10 @@ extern const nrt__opt nrt__limit_opts[NRT__LIMIT_OPTS];
 /* For those that read HTTP from others for long: likewise. */
 #define NRT__LIMIT_GROUP(options_type)                                                             \
     { "Limits", nrt__limit_opts, NRT__LIMIT_OPTS, offsetof(options_type, common) }
+
+/* For those that send requests: likewise. */
+#define NRT__RETRY_GROUP(options_type)                                                             \
+    { "Retries", nrt__retry_opts, NRT__RETRY_OPTS, offsetof(options_type, common) }
 
 /* Nothing given. `name` is the connection's. */
 void nrt__common_init(nrt__common *common, const char *name);
@@ -60,13 +65,14 @@ struct nrt__program {
     /* All optional, set after nrt__program_open. */
     void (*on_first_connect)(nrt__program *program);
     void (*on_stop)(nrt__program *program); /* the first signal; calls nrt__program_end some time */
-    void *arg;                              /* the command's own */
+    void (*on_stats)(nrt__program *program); /* SIGUSR1 */
+    void *arg;                               /* the command's own */
 
     bool quiet;     /* says nothing about the connection: the command does */
     bool connected; /* now */
     bool was_connected;
     bool told_first_connect;
-    int signals;       /* signalfd of SIGINT and SIGTERM; -1: none */
+    int signals;       /* signalfd of SIGINT, SIGTERM and SIGUSR1; -1: none */
     int signal;        /* the first one; 0: none yet */
     unsigned attempts; /* that failed since the connection was lost */
     unsigned refusals; /* the last ones of them in which a server did not want us, or we not it */
@@ -77,7 +83,7 @@ struct nrt__program {
     int exit_code;
 };
 
-/* Opens the connection. With `service`, it takes over SIGINT and SIGTERM and tells of the
+/* Opens the connection. With `service`, it takes over SIGINT, SIGTERM and SIGUSR1 and tells of the
  * connection; without, it is quiet and for nrt_do. `called` begins
  * messages ("nrt serve"). Returns 0, or the exit code once it has said what is wrong. */
 int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,

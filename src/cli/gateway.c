@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nrt/client.h>
+
 #include "bridge/front.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -103,23 +105,59 @@ static void on_request(const nrt__front_record *record, void *arg) {
     json_t *members = NULL;
     char bytes[32];
     char duration[40];
+    char attempts[32] = "";
     if (nrt__report_is_json(log)) {
         members = json_pack(
-            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I}", "peer", nrt__report_string(record->peer),
-            "method", nrt__report_string(record->method), "target",
-            nrt__report_string(record->target), "host", nrt__report_string(record->host), "status",
-            record->status, "error", record->error ? nrt_error_code(record->error) : "", "bytes",
-            (json_int_t)record->bytes, "ms", (json_int_t)record->duration_ms);
+            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:I}", "peer",
+            nrt__report_string(record->peer), "method", nrt__report_string(record->method),
+            "target", nrt__report_string(record->target), "host", nrt__report_string(record->host),
+            "status", record->status, "error", record->error ? nrt_error_code(record->error) : "",
+            "bytes", (json_int_t)record->bytes, "attempts", (int)record->attempts, "ms",
+            (json_int_t)record->duration_ms);
+    }
+    if (record->attempts > 1) {
+        (void)snprintf(attempts, sizeof(attempts), ", %u attempts", record->attempts);
     }
     nrt_str unread = NRT__STR("(not readable)");
     bool routed = record->host.len > 0;
-    nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s",
-                      NRT__ARG(record->peer),
+    nrt__report_event(log, NRT_LOG_INFO, "request", members,
+                      "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s%s", NRT__ARG(record->peer),
                       NRT__ARG(record->method.len > 0 ? record->method : unread),
                       NRT__ARG(record->target), routed ? " -> " : "", NRT__ARG(record->host),
                       record->status, nrt__size_format(record->bytes, bytes, sizeof(bytes)),
                       nrt__duration_format(record->duration_ms, duration, sizeof(duration)),
-                      record->error ? "; " : "", record->error ? record->detail : "");
+                      attempts, record->error ? "; " : "", record->error ? record->detail : "");
+}
+
+/* For scripts: at the end, and whenever SIGUSR1 asks. */
+static void on_stats(nrt__program *program) {
+    nrt_client_stats got;
+    if (nrt_conn_client_stats(program->conn, &got, sizeof(got)) != 0) {
+        return;
+    }
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        {"requests", got.requests},
+        {"attempts", got.attempts},
+        {"failures", got.failures},
+        {"retries_refused", got.retries_refused},
+        {"retries_no_service", got.retries_no_service},
+        {"retries_idempotent", got.retries_idempotent},
+        {"retries_denied", got.retries_denied},
+        {"orphans", got.orphans},
+    };
+    char text[512] = "";
+    size_t len = 0;
+    json_t *members = nrt__report_is_json(&program->log) ? json_object() : NULL;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%" PRIu64, counts[i].name,
+                                counts[i].value);
+        (void)json_object_set_new(members, counts[i].name,
+                                  json_integer((json_int_t)counts[i].value));
+    }
+    nrt__report_event(&program->log, NRT_LOG_INFO, "stats", members, "stats:%s", text);
 }
 
 /* Opens the listener; called with the first connection to NATS. */
@@ -265,7 +303,11 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
         program.arg = &state;
         program.on_first_connect = on_first_connect;
         program.on_stop = on_stop;
+        program.on_stats = on_stats;
         code = nrt__program_run(&program);
+        if (state.front) {
+            on_stats(&program);
+        }
         nrt__front_destroy(state.front);
         nrt__program_close(&program);
     }
@@ -276,6 +318,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group gateway_groups[] = {
     {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
+    NRT__RETRY_GROUP(gateway_options),
     NRT__LIMIT_GROUP(gateway_options),
     NRT__COMMON_GROUP(gateway_options),
 };
@@ -290,7 +333,8 @@ const nrt__command nrt__gateway_command = {
              "CONNECT, HTTP/2 and gRPC are answered with 501: https:// through the proxy needs a "
              "CONNECT, so use http:// there.\n\n"
              "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
-             "one ends at once.",
+             "one ends at once. SIGUSR1 prints a line \"stats\" that counts requests, attempts and "
+             "retries; so does the end.",
     .examples = "  nrt gateway --listen 9090 --route /city=weather.nats\n"
                 "  nrt gateway --listen :9090 --proxy\n"
                 "  http_proxy=http://127.0.0.1:9090 curl http://weather.nats/city\n",

@@ -216,6 +216,39 @@ static int connect_first(getting *get) {
     return 0;
 }
 
+/* How often the request was sent, if more than once, and why: what was counted since `before`. */
+static void tell_attempts(getting *get, const nrt_client_stats *before) {
+    nrt_client_stats now = {0};
+    (void)nrt_conn_client_stats(get->program.conn, &now, sizeof(now));
+    uint64_t attempts = now.attempts - before->attempts;
+    get->transfer.retries = attempts > 1 ? (unsigned)(attempts - 1) : 0;
+    if (!get->options->common.verbose ||
+        (attempts <= 1 && now.retries_denied == before->retries_denied)) {
+        return;
+    }
+    const struct {
+        const char *why;
+        uint64_t count;
+    } reasons[] = {
+        {"refused", now.retries_refused - before->retries_refused},
+        {"lost or silent", now.retries_idempotent - before->retries_idempotent},
+        {"no-service", now.retries_no_service - before->retries_no_service},
+        {"not within the budget of retries", now.retries_denied - before->retries_denied},
+    };
+    (void)fprintf(stderr, "* %" PRIu64 " attempts", attempts);
+    const char *before_it = ": ";
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].count > 0) {
+            (void)fprintf(stderr, "%s%s", before_it, reasons[i].why);
+            if (reasons[i].count > 1) {
+                (void)fprintf(stderr, " (%" PRIu64 " times)", reasons[i].count);
+            }
+            before_it = ", ";
+        }
+    }
+    (void)fputc('\n', stderr);
+}
+
 /* One request and its response, in get->response. 0, or an exit code with `why` set. */
 static int exchange(getting *get) {
     int code = 0;
@@ -230,7 +263,10 @@ static int exchange(getting *get) {
         if (get->options->common.verbose) {
             nrt__get_show_request(request);
         }
+        nrt_client_stats before = {0};
+        (void)nrt_conn_client_stats(get->program.conn, &before, sizeof(before));
         error = nrt_do(get->program.conn, request, NULL, &get->response);
+        tell_attempts(get, &before);
     }
     if (error != 0) {
         explain(get, request, error);

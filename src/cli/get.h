@@ -122,6 +122,7 @@ typedef struct nrt__transfer {
     const char *redirect_url;     /* where it would go on; "" */
     const nrt_response *response; /* NULL: none came */
     unsigned redirects;
+    unsigned retries; /* of the last request */
     uint64_t downloaded;
     uint64_t uploaded;
     uint64_t head_bytes; /* of all responses */

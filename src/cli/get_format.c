@@ -59,6 +59,10 @@ static void write_redirects(const nrt__transfer *transfer, FILE *out) {
     (void)fprintf(out, "%u", transfer->redirects);
 }
 
+static void write_retries(const nrt__transfer *transfer, FILE *out) {
+    (void)fprintf(out, "%u", transfer->retries);
+}
+
 static void write_redirect_url(const nrt__transfer *transfer, FILE *out) {
     (void)fputs(transfer->redirect_url, out);
 }
@@ -125,6 +129,7 @@ static const variable variables[] = {
     {"method", write_method},
     {"num_headers", write_field_count},
     {"num_redirects", write_redirects},
+    {"num_retries", write_retries},
     {"redirect_url", write_redirect_url},
     {"response_code", write_status},
     {"scheme", write_scheme},

@@ -135,6 +135,7 @@ static void get_init(void *arg) {
 static const nrt__opt_group get_groups[] = {
     {"Request", request_opts, sizeof(request_opts) / sizeof(request_opts[0]), 0},
     {"Response", output_opts, sizeof(output_opts) / sizeof(output_opts[0]), 0},
+    NRT__RETRY_GROUP(nrt__get_options),
     NRT__COMMON_GROUP(nrt__get_options),
 };
 

@@ -130,6 +130,7 @@ static int take_signals(nrt__program *program) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
         return -1;
     }
@@ -206,6 +207,12 @@ static void on_signal(void *arg, unsigned events) {
     struct signalfd_siginfo info;
     while (read(program->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         int number = (int)info.ssi_signo;
+        if (number == SIGUSR1) {
+            if (program->on_stats) {
+                program->on_stats(program);
+            }
+            continue;
+        }
         if (program->signal) {
             _exit(128 + number);
         }

@@ -27,6 +27,7 @@ typedef struct test_options {
     size_t limit;
     unsigned count;
     int format;
+    unsigned words;
 } test_options;
 
 #define FIELD(name) offsetof(test_options, name)
@@ -83,6 +84,11 @@ static const nrt__opt own_opts[] = {
      .kind = NRT__OPT_CHOICE,
      .offset = FIELD(format),
      .help = "how it is written"},
+    {.name = "on",
+     .value = "one,two-words,three",
+     .kind = NRT__OPT_SET,
+     .offset = FIELD(words),
+     .help = "after what"},
 };
 
 static const nrt__opt shared_opts[] = {
@@ -232,6 +238,30 @@ static void values_are_read_by_their_kind_and_range(void **state) {
     assert_int_equal(p->outcome, NRT__ARGS_ERROR);
 }
 
+static void a_set_has_a_bit_for_each_word_and_takes_no_other(void **state) {
+    parse *p = *state;
+    RUN(p, "--on", "one", "u");
+    assert_int_equal(p->outcome, NRT__ARGS_RUN);
+    assert_int_equal(p->options.words, 1);
+    RUN(p, "--on=three,one", "u");
+    assert_int_equal(p->options.words, 5);
+    RUN(p, "--on=two-words,two-words", "u");
+    assert_int_equal(p->options.words, 2);
+    RUN(p, "--on=one", "--on=three", "u");
+    assert_int_equal(p->options.words, 4);
+    const char *wrong[] = {"", "two", "one,", ",one", "one,,three", "one,two-words,four", "ONE"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[128];
+        RUN(p, "--on", wrong[i], "u");
+        assert_int_equal(p->outcome, NRT__ARGS_ERROR);
+        (void)snprintf(text, sizeof(text),
+                       "--on: \"%s\" is not made of the words one,two-words,three, with commas "
+                       "between",
+                       wrong[i]);
+        assert_string_equal(p->why, text);
+    }
+}
+
 static void unknown_options_are_errors_that_suggest(void **state) {
     parse *p = *state;
     RUN(p, "--verbos", "u");
@@ -308,6 +338,7 @@ int main(void) {
         TEST(lists_keep_order_and_tell_which_option_an_item_came_with),
         TEST(operands_mix_with_options_and_two_dashes_end_these),
         TEST(values_are_read_by_their_kind_and_range),
+        TEST(a_set_has_a_bit_for_each_word_and_takes_no_other),
         TEST(unknown_options_are_errors_that_suggest),
         TEST(missing_and_unwanted_values_are_errors),
         TEST(operands_are_counted),

@@ -7,6 +7,9 @@ import time
 SLOW = float(os.environ.get("NRT_TEST_SLOW", "1"))
 DEADLINE = 10.0 * SLOW
 
+# The long forms of tests that have one: NRT_TEST_LONG=1.
+LONG = bool(os.environ.get("NRT_TEST_LONG"))
+
 
 def until(condition, what, timeout=None, step=0.005):
     """Waits until condition() is true, and returns what it returned."""

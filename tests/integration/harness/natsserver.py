@@ -16,7 +16,8 @@ _numbers = itertools.count(1)
 class NatsServer:
     """One nats-server. Keeps its ports over restart(), so that clients come back to it."""
 
-    def __init__(self, folder, name="alpha", config="", args=(), monitor=False):
+    def __init__(self, folder, name="alpha", config="", args=(), monitor=False, port=None,
+                 env=None):
         self.folder = os.path.join(str(folder), f"nats-{next(_numbers)}")
         os.makedirs(self.folder)
         self.name = name
@@ -26,7 +27,8 @@ class NatsServer:
         self.config_path = None
         if config:
             self.configure(config)
-        self.port = self.monitor_port = self.cluster_port = None
+        self.port, self.env = port, env
+        self.monitor_port = self.cluster_port = None
         self.proc = None
 
     def configure(self, config):
@@ -47,13 +49,13 @@ class NatsServer:
             args = [arg.replace("nats://127.0.0.1:-1", self.route) for arg in args]
         self.proc = subprocess.Popen(
             argv + args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, env={**os.environ, **(self.env or {})},
         )
         ports = until(self._ports, f"nats-server {self.name} says its ports\n{self.log()}")
         self.port = _port(ports["nats"])
         self.monitor_port = _port(ports.get("monitoring"))
         self.cluster_port = _port(ports.get("cluster"))
-        until(self._greets, f"nats-server {self.name} greets")
+        until(self.greets, f"nats-server {self.name} greets")
         return self
 
     def _ports(self):
@@ -65,7 +67,8 @@ class NatsServer:
         except (OSError, ValueError):
             return None
 
-    def _greets(self):
+    def greets(self):
+        """Whether it takes a connection."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
                 return sock.recv(5) == b"INFO "
@@ -86,10 +89,14 @@ class NatsServer:
 
     def reload(self, config):
         """Puts another configuration in place, as an operator does."""
+        if "server_name" not in config:
+            # 2.9.10 forgets a name given by -n when it reads its file again, and refuses the file.
+            config = f"server_name: {self.name}\n{config}"
         self.configure(config)
         before = self.log().count("Reloaded server configuration")
         self.proc.send_signal(signal.SIGHUP)
-        until(lambda: self.log().count("Reloaded server configuration") > before, "reload")
+        until(lambda: self.log().count("Reloaded server configuration") > before,
+              f"nats-server {self.name} reloads:\n{self.log()}")
 
     def stop(self, number=signal.SIGTERM):
         if self.running:

@@ -1,7 +1,8 @@
 /* Load: keeps IN_FLIGHT requests to HOST under way, COUNT in all (0: until standard input ends).
  *
- *     load SERVER HOST COUNT IN_FLIGHT TIMEOUT_MS
+ *     load SERVER HOST COUNT IN_FLIGHT TIMEOUT_MS [METHOD[,METHOD]... [RETRIES]]
  *
+ * The methods take turns (GET); what is not GET has a body, the exchange's number ten times.
  * One line per exchange on standard output: its number, when it was sent and when it ended (seconds
  * of CLOCK_MONOTONIC), "ok" or the error's code, the status, NRT-Client, and the detail. The target
  * of exchange 17 is "/17", and a 200's body must be the number too. */
@@ -22,6 +23,7 @@ typedef struct load {
     long count, started, ended;
     bool stopping;
     nrt_send_options options;
+    const char *methods;
 } load;
 
 static void start_one(load *all);
@@ -50,6 +52,19 @@ static void on_result(const nrt_result *result, void *arg) {
     start_one(all);
 }
 
+/* The method of the exchange with that number. */
+static void pick_method(const load *all, long number, char *out, size_t size) {
+    const char *at = all->methods;
+    size_t count = 1;
+    for (const char *c = at; *c; c++) {
+        count += *c == ',';
+    }
+    for (size_t skip = (size_t)number % count; skip > 0; skip--) {
+        at = strchr(at, ',') + 1;
+    }
+    snprintf(out, size, "%.*s", (int)strcspn(at, ","), at);
+}
+
 static void start_one(load *all) {
     if (all->stopping || (all->count && all->started == all->count)) {
         return;
@@ -59,14 +74,32 @@ static void start_one(load *all) {
     *one = (exchange){all, all->started++, now_s()};
     char url[256];
     snprintf(url, sizeof(url), "http://%s/%ld", all->host, one->number);
-    nrt_request *request = make_request("GET", url);
+    char method[32];
+    pick_method(all, one->number, method, sizeof(method));
+    nrt_request *request = make_request(method, url);
+    if (strcmp(method, "GET") != 0) {
+        char body[256] = "";
+        size_t len = 0;
+        for (int i = 0; i < 10; i++) {
+            len += (size_t)snprintf(body + len, sizeof(body) - len, "%ld", one->number);
+        }
+        CHECK_INT(nrt_request_set_body(request, (nrt_str){body, len}), 0);
+    }
     CHECK_INT(nrt_send(all->conn, request, &all->options, on_result, one, NULL), 0);
     nrt_request_destroy(request);
 }
 
 int main(int argc, char **argv) {
-    CHECK_INT(argc, 6);
-    load all = {.conn = open_conn(argv[1]), .host = argv[2], .count = atol(argv[3])};
+    CHECK(argc >= 6 && argc <= 8);
+    nrt_options options = options_for(argv[1]);
+    if (argc > 7) {
+        options.retries = (unsigned)atoi(argv[7]);
+    }
+    load all = {.conn = nrt_conn_open(&options, NULL),
+                .host = argv[2],
+                .count = atol(argv[3]),
+                .methods = argc > 6 ? argv[6] : "GET"};
+    CHECK(all.conn != NULL);
     nrt_send_options_init(&all.options);
     all.options.timeout_ms = (uint32_t)atol(argv[5]);
     setvbuf(stdout, NULL, _IOLBF, 0);
