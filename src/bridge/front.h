@@ -20,6 +20,7 @@ typedef struct nrt__front_record {
     const char *detail; /* in words, "" where error is 0 */
     uint64_t bytes;     /* of the response's body */
     uint32_t duration_ms;
+    unsigned attempts; /* how often it was sent: 1 without a retry, 0 if never */
 } nrt__front_record;
 
 typedef struct nrt__front_options {

@@ -25,6 +25,7 @@ static void record(nrt__front_conn *conn, int status, int error, const char *det
         .detail = detail,
         .bytes = bytes,
         .duration_ms = (uint32_t)(nrt__front_env(front)->now_ms - conn->began_ms),
+        .attempts = conn->attempts,
     };
     front->options.on_request(&entry, front->options.on_request_arg);
 }
@@ -86,6 +87,7 @@ void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
 static void on_result(const nrt_result *result, void *arg) {
     nrt__front_conn *conn = arg;
     conn->exchange = 0;
+    conn->attempts = result->attempts;
     if (conn->state != NRT__FRONT_WAITING) {
         return; /* canceled: the client has gone */
     }

@@ -29,6 +29,7 @@ typedef struct nrt__front_conn {
     nrt__buf body;    /* of the request */
     nrt__buf pending; /* bytes that came behind the request, for the next one */
     nrt__timer timer;
+    unsigned attempts; /* at the exchange, known when it is over */
     nrt_exchange_id exchange;
     uint64_t sent_seen; /* of the stream, when the timer last looked */
     uint64_t requests;  /* on this connection so far */

@@ -1,6 +1,7 @@
 /* `nrt gateway`: HTTP in, NATS out. Listener and routes are the bridge's; this is the program
  * around them. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,21 +106,26 @@ static void on_request(const nrt__front_record *record, void *arg) {
     char duration[40];
     if (nrt__report_is_json(log)) {
         members = json_pack(
-            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I}", "peer", nrt__report_string(record->peer),
-            "method", nrt__report_string(record->method), "target",
-            nrt__report_string(record->target), "host", nrt__report_string(record->host), "status",
-            record->status, "error", record->error ? nrt_error_code(record->error) : "", "bytes",
-            (json_int_t)record->bytes, "ms", (json_int_t)record->duration_ms);
+            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I, s:I}", "peer",
+            nrt__report_string(record->peer), "method", nrt__report_string(record->method),
+            "target", nrt__report_string(record->target), "host", nrt__report_string(record->host),
+            "status", record->status, "error", record->error ? nrt_error_code(record->error) : "",
+            "bytes", (json_int_t)record->bytes, "ms", (json_int_t)record->duration_ms, "attempts",
+            (json_int_t)record->attempts);
     }
     nrt_str unread = NRT__STR("(not readable)");
     bool routed = record->host.len > 0;
-    nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s",
-                      NRT__ARG(record->peer),
+    char attempts[32] = "";
+    if (record->attempts > 1) {
+        (void)snprintf(attempts, sizeof(attempts), ", %u attempts", record->attempts);
+    }
+    nrt__report_event(log, NRT_LOG_INFO, "request", members,
+                      "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s%s", NRT__ARG(record->peer),
                       NRT__ARG(record->method.len > 0 ? record->method : unread),
                       NRT__ARG(record->target), routed ? " -> " : "", NRT__ARG(record->host),
                       record->status, nrt__size_format(record->bytes, bytes, sizeof(bytes)),
                       nrt__duration_format(record->duration_ms, duration, sizeof(duration)),
-                      record->error ? "; " : "", record->error ? record->detail : "");
+                      attempts, record->error ? "; " : "", record->error ? record->detail : "");
 }
 
 /* Opens the listener; called with the first connection to NATS. */
