@@ -4,6 +4,7 @@ and services keep proves that what is promised holds. See ./dev chaos --help."""
 
 import argparse
 import collections
+import math
 import os
 import shutil
 import signal
@@ -60,7 +61,7 @@ def replay(options, seed):
 
 def percentile(values, share):
     values = sorted(values)
-    return values[min(len(values) - 1, int(share * len(values)))]
+    return values[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def show_outcomes(requests):
