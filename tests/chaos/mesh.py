@@ -111,10 +111,9 @@ class Part:
 class Server(NatsServer):
     """A NATS server with a place; NatsServer has kill, pause and resume."""
 
-    def __init__(self, folder, name, place, routes):
-        args = ["--cluster", f"nats://{place.address}:-1", "--cluster_name", "chaos"]
-        if routes:
-            args += ["--routes", ",".join(routes)]
+    def __init__(self, folder, name, place, route, routes):
+        # All know the routes to all: who learns of a server by hearsay does not look for it again.
+        args = ["--cluster", route, "--cluster_name", "chaos", "--routes", ",".join(routes)]
         super().__init__(folder, name, SERVER, args, monitor=True, address=place.address,
                          prefix=place.prefix)
         self.place = place
@@ -125,14 +124,20 @@ class Server(NatsServer):
         self.stop(signal.SIGUSR2)
 
 
+def port_at(place, port):
+    """One that can be listened on there: any, where it has an address of its own."""
+    return free_port() if place.address == "127.0.0.1" else port
+
+
 class Mesh:
     def __init__(self, folder, network):
         self.folder, self.network = folder, network
         self.servers, self.natives, self.sidecars, self.origins = [], [], [], []
         self.gateway = None
-        for name in ("n1", "n2", "n3"):
-            routes = [server.route for server in self.servers]
-            self.servers.append(Server(folder, name, network.place(name), routes))
+        places = [network.place(name) for name in ("n1", "n2", "n3")]
+        routes = [f"nats://{place.address}:{port_at(place, 6222)}" for place in places]
+        for place, route in zip(places, routes):
+            self.servers.append(Server(folder, place.name, place, route, routes))
         until(lambda: self.is_cluster_whole(), "the cluster is whole")
         self.here = network.place("clients") if network.name == "TCP proxies" else None
         #                       workers, in flight at most
@@ -149,7 +154,7 @@ class Mesh:
             argv = [NRT, "serve", "-v", "--server", self.urls(place), "--name", name, HOST, "unix:" + socket]
             self._add(self.sidecars, name, place, argv, "^serving ")
         place = network.place("gateway")
-        port = free_port() if place.address == "127.0.0.1" else 9090
+        port = port_at(place, 9090)
         self.gateway_url = f"http://{place.address}:{port}"
         argv = [NRT, "gateway", "-v", "--log", "json", "--server", self.urls(place), "--listen",
                 f"{place.address}:{port}", "--route", "/=" + HOST, "--timeout", f"{TIMEOUT:.0f}s"]
@@ -210,6 +215,18 @@ class Mesh:
                     len(self.told()) == len(self.instances))
         except OSError:
             return False
+
+    def state(self):
+        """For the report of what is not whole."""
+        parts = []
+        for server in self.servers:
+            try:
+                routes = server.monitoring("/routez")["num_routes"]
+                names = [one.get("name", "?") for one in server.connections()]
+                parts.append(f"{server.name}: {routes} routes; {' '.join(names)}")
+            except OSError as error:
+                parts.append(f"{server.name}: {error}")
+        return f"{self.queue_members()} members; told: {self.told()}; " + "; ".join(parts)
 
     # ---- the end -----------------------------------------------------------------------------
 

@@ -127,7 +127,14 @@ def wait_served(mesh, load):
                    for client in load.clients)
 
     until(served, "all clients of the gateway are served")
-    until(mesh.is_whole, "the queue group is whole: each instance in it, once")
+    wait_whole(mesh)
+
+
+def wait_whole(mesh):
+    try:
+        until(mesh.is_whole, "the queue group is whole: each instance in it, once")
+    except AssertionError as problem:
+        raise AssertionError(f"{problem}: {mesh.state()}") from None
 
 
 def left_behind(mesh):
@@ -199,8 +206,7 @@ class Round:
         self.events = storm.events
         self.problems += storm.problems
         try:
-            until(mesh.is_whole, "the queue group is whole again: each instance in it, once",
-                  DEADLINE)
+            wait_whole(mesh)
             calm = max(event.mended for event in self.events) + SETTLE + 0.5
             time.sleep(max(0.0, calm - time.monotonic()))
         finally:
