@@ -237,6 +237,7 @@ static void run(nrt__front_conn *conn, nrt_str bytes) {
         if (bytes.len > 0 && !conn->got_bytes) {
             conn->got_bytes = true;
             conn->began_ms = nrt__front_env(conn->front)->now_ms;
+            conn->attempts = 0;
             set_timer(conn, conn->front->options.head_timeout_ms);
         }
         more = step(conn, bytes, &used);

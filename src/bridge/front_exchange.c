@@ -89,10 +89,10 @@ void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
 static void on_result(const nrt_result *result, void *arg) {
     nrt__front_conn *conn = arg;
     conn->exchange = 0;
+    conn->attempts = result->attempts;
     if (conn->state != NRT__FRONT_WAITING) {
         return; /* canceled: the client has gone */
     }
-    conn->attempts = result->attempts;
     if (result->error < 0) {
         char detail[640];
         snprintf(detail, sizeof(detail), "%.*s: %s", NRT__ARG(conn->host), result->detail);

@@ -29,11 +29,11 @@ typedef struct nrt__front_conn {
     nrt__buf body;    /* of the request */
     nrt__buf pending; /* bytes that came behind the request, for the next one */
     nrt__timer timer;
+    unsigned attempts; /* at the exchange, known when it is over */
     nrt_exchange_id exchange;
     uint64_t sent_seen; /* of the stream, when the timer last looked */
     uint64_t requests;  /* on this connection so far */
     int64_t began_ms;   /* the request, for the record */
-    unsigned attempts;  /* at the exchange, likewise */
     nrt_str host;       /* the service's; of the route, or in the request's arena */
     nrt__front_state state;
     bool got_bytes;  /* of the request now being read */

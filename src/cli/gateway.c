@@ -1,6 +1,7 @@
 /* `nrt gateway`: HTTP in, NATS out. Listener and routes are the bridge's; this is the program
  * around them. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

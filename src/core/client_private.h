@@ -191,6 +191,10 @@ void nrt__pending_on_timer(nrt__timer *timer, void *arg);
  * are left: true. */
 bool nrt__pending_retry(nrt__client *client, nrt__pending *one, unsigned why);
 
+/* Ends it without an answer. What an earlier attempt may have done makes an error that says
+ * "certainly not executed" another one: NRT_ERR_ABORTED. */
+void nrt__pending_give_up(nrt__client *client, nrt__pending *one, int error, const char *detail);
+
 /* The reply of an exchange, or a frame of it (nrt__msg_fn). In client_reply.c. */
 void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg);
 

@@ -21,11 +21,7 @@ static nrt__pending *find(nrt__client *client, nrt_str subject) {
     return one->state == NRT__PENDING_SENT && nrt__token_is(&one->token, text) ? one : NULL;
 }
 
-static void fail(nrt__client *client, nrt__pending *one, int error) {
-    nrt__pending_end(client, one, error, nrt_error_text(error), NULL);
-}
-
-/* Certainly not executed. */
+/* Certainly not executed, this time. */
 static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
     char text[NRT__FRAME_CODE_MAX + 64];
     if (nrt__pending_retry(client, one, NRT_RETRY_REFUSED)) {
@@ -33,7 +29,7 @@ static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *
     }
     snprintf(text, sizeof(text), "the service refuses the request: %.*s",
              NRT__ARG(frame->code.len > 0 ? frame->code : NRT__STR("it does not say why")));
-    nrt__pending_end(client, one, NRT_ERR_REFUSED, text, NULL);
+    nrt__pending_give_up(client, one, NRT_ERR_REFUSED, text);
 }
 
 static void on_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
@@ -108,7 +104,8 @@ void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg) {
     }
     if (msg->status == 503 && msg->payload.len == 0) {
         if (!nrt__pending_retry(client, one, NRT_RETRY_NO_SERVICE)) {
-            fail(client, one, NRT_ERR_NO_SERVICE);
+            nrt__pending_give_up(client, one, NRT_ERR_NO_SERVICE,
+                                 nrt_error_text(NRT_ERR_NO_SERVICE));
         }
         return;
     }

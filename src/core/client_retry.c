@@ -16,10 +16,18 @@ nrt__peer *nrt__pending_peer(nrt__client *client, const nrt__pending *one) {
     return nrt__peers_get(client->peers, one->host, client->env->now_ms);
 }
 
-/* Over without an answer. What an earlier attempt may have done makes it another error. */
-static void give_up(nrt__client *client, nrt__pending *one, int error, const char *detail) {
-    if (one->begun && error == NRT_ERR_DISCONNECTED) {
+/* Says of the last attempt that it was certainly not executed. */
+static bool is_certain(int error) {
+    return error == NRT_ERR_DISCONNECTED || error == NRT_ERR_REFUSED ||
+           error == NRT_ERR_NO_SERVICE || error == NRT_ERR_BUSY || error == NRT_ERR_TOO_LARGE;
+}
+
+void nrt__pending_give_up(nrt__client *client, nrt__pending *one, int error, const char *detail) {
+    char text[512];
+    if (one->begun && is_certain(error)) {
         error = NRT_ERR_ABORTED;
+        snprintf(text, sizeof(text), "%s; an earlier attempt may have been executed", detail);
+        detail = text;
     }
     nrt__pending_end(client, one, error, detail, NULL);
 }
@@ -37,7 +45,7 @@ static void send_kept(nrt__client *client, nrt__pending *one) {
     if (error == NRT_ERR_DISCONNECTED) {
         nrt__pending_wait(client, one);
     } else if (error < 0) {
-        give_up(client, one, error, nrt_error_text(error));
+        nrt__pending_give_up(client, one, error, nrt_error_text(error));
     }
 }
 
@@ -114,7 +122,7 @@ void nrt__pending_on_timer(nrt__timer *timer, void *arg) {
     nrt__pending *one = (nrt__pending *)((char *)timer - offsetof(nrt__pending, timer));
     switch (one->state) {
     case NRT__PENDING_WAITING:
-        give_up(client, one, NRT_ERR_DISCONNECTED, client->reason);
+        nrt__pending_give_up(client, one, NRT_ERR_DISCONNECTED, client->reason);
         break;
     case NRT__PENDING_PAUSED:
         send_kept(client, one);
@@ -216,7 +224,7 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
         if (nrt__session_was_sent(session, one->mark)) {
             on_lost(client, one);
         } else { /* cut in the middle: not received */
-            give_up(client, one, NRT_ERR_DISCONNECTED, client->reason);
+            nrt__pending_give_up(client, one, NRT_ERR_DISCONNECTED, client->reason);
         }
     }
     if (other) {

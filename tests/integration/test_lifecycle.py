@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from harness import gowire
 from harness.client import is_listening, request_bytes
 from harness.clock import SLOW, Stopwatch, until
 from harness.message import assert_problem
@@ -74,6 +75,26 @@ def test_log_json_is_one_object_a_line(world, nats):
     gateway.wait_line("/city")
     for line in gateway.lines("stderr"):
         assert isinstance(json.loads(line), dict)
+
+
+def test_the_log_of_a_gateway_says_how_often_a_request_was_sent(world, nats, peer):
+    """The one instance is busy, and says so each time."""
+    world.handlers(nats, "weather.nats", workers=1, max_in_flight=1)
+    gateway = world.gateway(nats, "--proxy", "--log", "json", "--verbose", wait=False)
+    url = gateway.wait_line(r"listening on (http://[0-9.:]+)").group(1)
+    text = world.gateway(nats, "--proxy", "--verbose")
+    client, other = world.client(url), world.client(text)
+    assert client.get("/id", host="weather.nats").status == 200
+    peer.publish("nrt.requests.weather.nats.get", gowire.request(
+        "GET", f"/sleep/{int(2500 * SLOW)}", "weather.nats"), peer.inbox())
+    peer.flush()
+    assert client.get("/busy", host="weather.nats").error == "refused"
+    assert other.get("/busy", host="weather.nats").error == "refused"
+    gateway.wait_line("/busy")
+    lines = map(json.loads, gateway.lines("stderr"))
+    assert {line["target"]: line["attempts"] for line in lines if line["event"] == "request"} == {
+        "/id": 1, "/busy": 3}
+    text.wait_line(r"GET /busy -> weather\.nats: 503, .*, 3 attempts; ")
 
 
 # ---- leaving in good order ---------------------------------------------------------------------

@@ -320,6 +320,27 @@ static void silence_of_a_host_with_frames_sends_a_get_again(void **state) {
     assert_int_equal(stats()->retries_idempotent, 2);
 }
 
+/* The first attempt may be executed at any time: "certainly not executed" would be a lie. */
+static void after_a_silent_attempt_nothing_is_certain(void **state) {
+    (void)state;
+    answer refused = {0};
+    answer nobody = {0};
+    learn();
+    get(&refused, NULL);
+    sent();
+    engine_advance(e, 1000 + LATE_MS + PAUSE_MS);
+    refuse(sent().reply);
+    engine_advance(e, 2 * PAUSE_MS);
+    refuse(sent().reply);
+    assert_int_equal(refused.error, NRT_ERR_ABORTED);
+    assert_int_equal(refused.attempts, 3);
+    get(&nobody, NULL);
+    sent();
+    engine_advance(e, 1000 + LATE_MS + PAUSE_MS);
+    reply_no_responders(sent().reply);
+    assert_int_equal(nobody.error, NRT_ERR_ABORTED);
+}
+
 static void silence_that_may_do_harm_is_waited_out(void **state) {
     (void)state;
     answer post = {0};
@@ -522,6 +543,7 @@ int main(void) {
         RETRY_TEST(the_budget_limits_retries),
         RETRY_TEST(what_is_kept_has_a_ceiling),
         RETRY_TEST(silence_of_a_host_with_frames_sends_a_get_again),
+        RETRY_TEST(after_a_silent_attempt_nothing_is_certain),
         RETRY_TEST(silence_that_may_do_harm_is_waited_out),
         RETRY_TEST(a_post_with_a_key_does_no_harm),
         RETRY_TEST(who_has_accepted_may_be_silent),

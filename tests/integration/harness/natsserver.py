@@ -17,12 +17,14 @@ class NatsServer:
     """One nats-server. Keeps its ports over restart(), so that clients come back to it."""
 
     def __init__(self, folder, name="alpha", config="", args=(), monitor=False, port=None,
-                 env=None):
+                 env=None, address="127.0.0.1", prefix=()):
         self.folder = os.path.join(str(folder), f"nats-{next(_numbers)}")
         os.makedirs(self.folder)
         self.name = name
         self.args = list(args)
         self.monitor = monitor
+        self.address = address
+        self.prefix = list(prefix)  # what its command line begins with
         self.log_path = os.path.join(self.folder, "log")
         self.config_path = None
         if config:
@@ -38,7 +40,8 @@ class NatsServer:
 
     def start(self):
         assert self.proc is None
-        argv = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port or -1), "-n", self.name]
+        argv = [*self.prefix, "nats-server", "-a", self.address, "-p", str(self.port or -1)]
+        argv += ["-n", self.name]
         argv += ["-l", self.log_path, "--ports_file_dir", self.folder]
         if self.monitor:
             argv += ["-m", str(self.monitor_port or -1)]
@@ -46,7 +49,7 @@ class NatsServer:
             argv += ["-c", self.config_path]
         args = self.args
         if self.cluster_port:
-            args = [arg.replace("nats://127.0.0.1:-1", self.route) for arg in args]
+            args = [arg.replace(f"nats://{self.address}:-1", self.route) for arg in args]
         self.proc = subprocess.Popen(
             argv + args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env={**os.environ, **(self.env or {})},
@@ -70,18 +73,18 @@ class NatsServer:
     def greets(self):
         """Whether it takes a connection."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+            with socket.create_connection((self.address, self.port), 1) as sock:
                 return sock.recv(5) == b"INFO "
         except OSError:
             return False
 
     @property
     def url(self):
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self.address}:{self.port}"
 
     @property
     def route(self):
-        return f"nats://127.0.0.1:{self.cluster_port}"
+        return f"nats://{self.address}:{self.cluster_port}"
 
     @property
     def running(self):
@@ -120,7 +123,8 @@ class NatsServer:
 
     def monitoring(self, path):
         """What /connz, /varz, /routez ... say."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}{path}", timeout=5) as got:
+        url = f"http://{self.address}:{self.monitor_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as got:
             return json.load(got)
 
     def connections(self):
