@@ -161,6 +161,9 @@ void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const c
     void *arg = one->arg;
     nrt_result result = {error, detail, response, one->attempts};
     client->stats.failures += error < 0;
+    if (error < 0 && one->call) { /* whoever works for it may stop, if it has shown itself */
+        nrt__flow_abort(&one->call->flow, nrt_error_code(error));
+    }
     nrt__pending_release(client, one);
     if (!events) {
         fn(&result, arg);
@@ -302,6 +305,8 @@ int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
                       const nrt_str parts[2]) {
     size_t max = client->options.max_waiting;
     size_t len = subject.len + parts[0].len + parts[1].len;
+    client->kept_bytes -= one->kept_len; /* what was kept before goes */
+    one->kept_len = 0;
     if (len > max || client->kept_bytes > max - len) {
         return NRT_ERR_BUSY;
     }
