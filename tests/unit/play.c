@@ -231,6 +231,9 @@ static void handle(nrt_exchange *exchange, void *arg) {
         p->exchange = exchange;
         nrt_exchange_defer(exchange);
         nrt__exchange_stream(exchange, &exchange_events, p);
+        nrt_str all = nrt_request_body(nrt_exchange_request(exchange)); /* or nothing yet */
+        check(all, 0, p->up);
+        p->taken = all.len;
         p->request_ended = nrt__exchange_is_whole(exchange);
         at_place(p, PLAY_HANDLER);
         answer_more(p);
