@@ -10,7 +10,6 @@
 enum {
     TICK_MS = 1000,
     GRANT_MAX = 16 * 1024 * 1024, /* of all windows together */
-    LEFT_MAX = 1024,              /* exchanges kept after their callers have gone */
 };
 
 static const char stream_line[] = "NRT/1\r\n"; /* what an old server stumbles over */
@@ -68,14 +67,6 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
     free(call);
 }
 
-/* Broken off, by us: the service is told, too. */
-static void break_off(nrt__client *client, nrt__pending *one, int error, const char *detail) {
-    if (one->call) {
-        nrt__flow_abort(&one->call->flow, nrt_error_code(error));
-    }
-    nrt__pending_end(client, one, error, detail, NULL);
-}
-
 /* ---- what the caller does ---- */
 
 static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
@@ -131,49 +122,6 @@ void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len) {
     if (call) {
         nrt__flow_take(&call->flow, len, client->env->now_ms);
     }
-}
-
-/* A service that has the request without our knowing where it is learns when it shows itself that
- * nobody waits. */
-static bool keep_to_tell(nrt__client *client, nrt__pending *one) {
-    bool framed = nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (one->state != NRT__PENDING_SENT || !framed || client->left >= LEFT_MAX ||
-        (one->call && one->call->flow.to.ptr)) {
-        return false;
-    }
-    one->left = true;
-    client->left++;
-    client->in_flight--;
-    return true;
-}
-
-static void tell_nobody(const nrt_result *result, void *arg) {
-    (void)result;
-    (void)arg;
-}
-
-int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
-    nrt__pending *one = nrt__pending_find(client, id);
-    if (!one) {
-        return NRT_ERR_STATE;
-    }
-    if (!keep_to_tell(client, one)) {
-        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
-        return 0;
-    }
-    const nrt__call_events *events = one->events;
-    nrt_result_fn fn = one->fn;
-    void *arg = one->arg;
-    nrt_result result = {NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL, one->attempts};
-    one->events = NULL;
-    one->fn = tell_nobody;
-    client->stats.failures++;
-    if (events) {
-        events->closed(&result, arg);
-    } else {
-        fn(&result, arg);
-    }
-    return 0;
 }
 
 /* ---- opening ---- */
@@ -247,7 +195,7 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
         error = end_upload(client, call);
     }
     if (error < 0) {
-        break_off(client, call->pending, error, nrt_error_text(error));
+        nrt__pending_end(client, call->pending, error, nrt_error_text(error), NULL);
     }
 }
 
@@ -305,7 +253,7 @@ static void writable(nrt__client *client, nrt__call *call) {
     } else if (call->ending) {
         int error = call->flow.out_ended ? 0 : end_upload(client, call);
         if (error < 0) {
-            break_off(client, call->pending, error, nrt_error_text(error));
+            nrt__pending_end(client, call->pending, error, nrt_error_text(error), NULL);
         } else {
             finish(client, call->pending);
         }
@@ -368,8 +316,8 @@ static void on_data(nrt__client *client, nrt__pending *one, nrt_str bytes) {
         return;
     }
     if (!nrt__buf_put(&call->body, bytes)) {
-        break_off(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
-                  "the response is larger than this client takes in (max_body)");
+        nrt__pending_end(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
+                         "the response is larger than this client takes in (max_body)", NULL);
         return;
     }
     nrt__flow_take(&call->flow, bytes.len, client->env->now_ms);
@@ -546,7 +494,7 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
         reason = "the service names a reply subject that is not safe";
     }
     if (one->left) { /* now there is somebody to tell */
-        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
+        nrt__pending_end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
         return;
     }
     if (error == 0) {
@@ -567,7 +515,8 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
         char text[200];
         snprintf(text, sizeof(text), "the service's answer is not valid: %s",
                  *reason ? reason : nrt_error_text(error));
-        break_off(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text);
+        nrt__pending_end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text,
+                         NULL);
     }
 }
 
@@ -580,8 +529,8 @@ static void look_after(nrt__client *client, nrt__call *call) {
         return;
     }
     if (now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
-        break_off(client, call->pending, NRT_ERR_ABORTED,
-                  "the instance that had the request is silent");
+        nrt__pending_end(client, call->pending, NRT_ERR_ABORTED,
+                         "the instance that had the request is silent", NULL);
         return;
     }
     if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
