@@ -174,12 +174,51 @@ static void test_a_service_stops_at_any_message(void **state) {
     each_kind(play_stop_at_each);
 }
 
+/* ---- two sessions ---- */
+
+/* The client hears all by both of them, by the new one first. */
+static play *play_beside(bool by_pieces, bool streaming) {
+    play *p = play_create(by_pieces, streaming, 700000, 800000);
+    assert_int_equal(engine_add_session(&p->client), 0);
+    broker_attach(&p->net, p->client.other, &p->client.login);
+    for (size_t i = 0; i < p->net.sub_count / 2; i++) {
+        broker_sub sub = p->net.subs[i];
+        p->net.subs[i] = p->net.subs[p->net.sub_count - 1 - i];
+        p->net.subs[p->net.sub_count - 1 - i] = sub;
+    }
+    p->net.count = 0;
+    return p;
+}
+
+static void leave_old(play *p) {
+    engine_swap(&p->client);
+    nrt__client_switch(p->client.client, p->client.session);
+    broker_detach(&p->net, p->client.other);
+    engine_drop_other(&p->client);
+}
+
+static void play_two(bool by_pieces, bool streaming) {
+    for (doing_at = 4; doing_at < 30; doing_at++) { /* first with both to the end */
+        play *p = play_beside(by_pieces, streaming);
+        doing = leave_old;
+        p->net.before = doing_at == 4 ? NULL : before;
+        p->net.arg = p;
+        play_begin(p);
+        play_finish(p);
+        assert_int_equal(p->error, 0); /* it lives on the one that brought the first frame */
+        assert_int_equal(p->got, p->down);
+        play_destroy(p);
+    }
+}
+
+static void test_a_stream_keeps_to_one_of_two_sessions(void **state) {
+    (void)state;
+    each_kind(play_two);
+}
+
 /* ---- the end of it all ---- */
 
-static bool shut;
-
 static void cut_both(play *p) {
-    shut = true;
     cut_client(p);
     cut_service(p);
 }
@@ -229,6 +268,7 @@ int main(void) {
         cmocka_unit_test(test_the_client_cancels_at_any_message),
         cmocka_unit_test(test_a_connection_is_lost_at_any_message),
         cmocka_unit_test(test_a_service_stops_at_any_message),
+        cmocka_unit_test(test_a_stream_keeps_to_one_of_two_sessions),
         cmocka_unit_test(test_both_are_destroyed_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
