@@ -13,6 +13,7 @@ enum {
     INBOX_CHARS = 22,
     SLAB = 64,             /* exchanges allocated at a time */
     KEPT_MAX = 64 * 1024,  /* larger requests are not kept for another attempt */
+    LEFT_MAX = 1024,       /* exchanges kept after their callers have gone */
     KEPT_STAYS = 2 * 1024, /* a slot's memory that is not given back */
 };
 
@@ -161,6 +162,9 @@ void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const c
     void *arg = one->arg;
     nrt_result result = {error, detail, response, one->attempts};
     client->stats.failures += error < 0;
+    if (error < 0 && one->call) { /* whoever works for it may stop, if it has shown itself */
+        nrt__flow_abort(&one->call->flow, nrt_error_code(error));
+    }
     nrt__pending_release(client, one);
     if (!events) {
         fn(&result, arg);
@@ -302,6 +306,8 @@ int nrt__pending_keep(nrt__client *client, nrt__pending *one, nrt_str subject,
                       const nrt_str parts[2]) {
     size_t max = client->options.max_waiting;
     size_t len = subject.len + parts[0].len + parts[1].len;
+    client->kept_bytes -= one->kept_len; /* what was kept before goes */
+    one->kept_len = 0;
     if (len > max || client->kept_bytes > max - len) {
         return NRT_ERR_BUSY;
     }
@@ -438,6 +444,44 @@ nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id) {
     nrt__pending *one = slot < client->slot_count ? client->slots[slot] : NULL;
     bool there = one && one->state != NRT__PENDING_FREE && !one->left;
     return there && nrt__pending_id(one) == id ? one : NULL;
+}
+
+/* A service that has the request without our knowing where it is learns when it shows itself that
+ * nobody waits. */
+static bool keep_to_tell(nrt__client *client, nrt__pending *one) {
+    bool framed = nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms);
+    if (one->state != NRT__PENDING_SENT || !framed || client->left >= LEFT_MAX ||
+        (one->call && one->call->flow.to.ptr)) {
+        return false;
+    }
+    one->left = true;
+    client->left++;
+    client->in_flight--;
+    return true;
+}
+
+int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
+    nrt__pending *one = nrt__pending_find(client, id);
+    if (!one) {
+        return NRT_ERR_STATE;
+    }
+    if (!keep_to_tell(client, one)) {
+        nrt__pending_end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
+        return 0;
+    }
+    const nrt__call_events *events = one->events;
+    nrt_result_fn fn = one->fn;
+    void *arg = one->arg;
+    nrt_result result = {NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL, one->attempts};
+    one->events = NULL;
+    one->fn = tell_nobody;
+    client->stats.failures++;
+    if (events) {
+        events->closed(&result, arg);
+    } else {
+        fn(&result, arg);
+    }
+    return 0;
 }
 
 /* ---- the session ---- */

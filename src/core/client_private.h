@@ -34,6 +34,8 @@ typedef struct nrt__call {
     bool opened;       /* the request is a stream itself */
     bool headed;       /* the response's head has come */
     bool tunnel;       /* 101: both directions end by themselves */
+    bool upgrade;      /* and asks for one */
+    bool ending;       /* all of its body is written; the end goes out when it may */
     bool waits;        /* there was no room to write */
     bool has_length;   /* the head said how long the body is */
     uint64_t length;

@@ -173,7 +173,7 @@ void nrt__client_save(nrt__client *client, const nrt__session *session) {
     nrt__pending *next;
     for (nrt__pending *one = client->sent.next; one != &client->sent; one = next) {
         next = one->next;
-        if (one->session == session && !nrt__session_was_sent(session, one->mark) &&
+        if (one->session == session && !one->left && !nrt__session_was_sent(session, one->mark) &&
             (one->kept_len > 0 || keep_unsent(client, one))) {
             one->attempts--; /* that one was none */
             client->stats.attempts--;

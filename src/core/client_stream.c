@@ -10,7 +10,6 @@
 enum {
     TICK_MS = 1000,
     GRANT_MAX = 16 * 1024 * 1024, /* of all windows together */
-    LEFT_MAX = 1024,              /* exchanges kept after their callers have gone */
 };
 
 static const char stream_line[] = "NRT/1\r\n"; /* what an old server stumbles over */
@@ -25,6 +24,7 @@ uint32_t nrt__client_window(const nrt__client *client) {
 /* ---- made and unmade ---- */
 
 static void on_tick(nrt__timer *timer, void *arg);
+static void finish(nrt__client *client, nrt__pending *one);
 
 nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one) {
     nrt__call *call = calloc(1, sizeof(*call));
@@ -67,14 +67,6 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
     free(call);
 }
 
-/* Broken off, by us: the service is told, too. */
-static void break_off(nrt__client *client, nrt__pending *one, int error, const char *detail) {
-    if (one->call) {
-        nrt__flow_abort(&one->call->flow, nrt_error_code(error));
-    }
-    nrt__pending_end(client, one, error, detail, NULL);
-}
-
 /* ---- what the caller does ---- */
 
 static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
@@ -85,7 +77,7 @@ static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
 int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, size_t *sent) {
     nrt__call *call = call_of(client, id);
     *sent = 0;
-    if (!call || !call->opened || call->flow.out_ended) {
+    if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
     }
     int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
@@ -93,20 +85,36 @@ int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, si
     return error;
 }
 
+/* After all of the body: what is left of it is the end, which goes out as soon as it may. */
+static int end_upload(nrt__client *client, nrt__call *call) {
+    call->ending = true;
+    call->waits = !call->flow.to.ptr;
+    if (call->waits) {
+        return 0;
+    }
+    int error = nrt__flow_end(&call->flow, nrt__buf_view(&call->trailers), client->env->now_ms);
+    call->waits = error == NRT_ERR_BUSY;
+    return call->waits ? 0 : error;
+}
+
 int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *trailers) {
     nrt__call *call = call_of(client, id);
-    if (!call || !call->opened || call->flow.out_ended) {
+    if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
     }
-    nrt__buf_clear(&client->trailers);
+    nrt__buf_clear(&call->trailers);
     if (trailers) {
-        nrt__h1_write_trailers(&client->trailers, trailers);
+        nrt__h1_write_trailers(&call->trailers, trailers);
     }
-    if (client->trailers.failed) {
-        client->trailers.failed = false;
+    if (call->trailers.failed) {
+        call->trailers.failed = false;
         return NRT_ERR_MEMORY;
     }
-    return nrt__flow_end(&call->flow, nrt__buf_view(&client->trailers), client->env->now_ms);
+    int error = end_upload(client, call);
+    if (error == 0) {
+        finish(client, call->pending); /* a tunnel whose other end was first */
+    }
+    return error;
 }
 
 void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len) {
@@ -114,49 +122,6 @@ void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len) {
     if (call) {
         nrt__flow_take(&call->flow, len, client->env->now_ms);
     }
-}
-
-/* A service that has the request without our knowing where it is learns when it shows itself that
- * nobody waits. */
-static bool keep_to_tell(nrt__client *client, nrt__pending *one) {
-    bool framed = nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (one->state != NRT__PENDING_SENT || !framed || client->left >= LEFT_MAX ||
-        (one->call && one->call->flow.to.ptr)) {
-        return false;
-    }
-    one->left = true;
-    client->left++;
-    client->in_flight--;
-    return true;
-}
-
-static void tell_nobody(const nrt_result *result, void *arg) {
-    (void)result;
-    (void)arg;
-}
-
-int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
-    nrt__pending *one = nrt__pending_find(client, id);
-    if (!one) {
-        return NRT_ERR_STATE;
-    }
-    if (!keep_to_tell(client, one)) {
-        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
-        return 0;
-    }
-    const nrt__call_events *events = one->events;
-    nrt_result_fn fn = one->fn;
-    void *arg = one->arg;
-    nrt_result result = {NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL, one->attempts};
-    one->events = NULL;
-    one->fn = tell_nobody;
-    client->stats.failures++;
-    if (events) {
-        events->closed(&result, arg);
-    } else {
-        fn(&result, arg);
-    }
-    return 0;
 }
 
 /* ---- opening ---- */
@@ -187,6 +152,7 @@ static int keep_open(nrt__client *client, nrt__pending *one, nrt_str subject,
 int nrt__call_publish(nrt__client *client, nrt__pending *one) {
     nrt__call *call = one->call;
     nrt__flow *flow = &call->flow;
+    flow->out_n = flow->out_sent = 0; /* an attempt that was not sent is none */
     nrt_str subject = {one->kept, one->subject_len};
     size_t head = one->kept_len - one->subject_len - call->first_body;
     flow->session = client->session;
@@ -210,6 +176,7 @@ static int open_call(nrt__client *client, nrt__pending *one, nrt__message *reque
     int error = keep_open(client, one, nrt__buf_view(&client->subject), request);
     request->body = body;
     call->opened = true;
+    call->upgrade = request->upgrade.len > 0;
     call->flow.out_max = NRT__FLOW_OPEN_BODY;
     return error < 0 ? error : nrt__pending_start(client, one);
 }
@@ -225,10 +192,10 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
     nrt__buf_consume(&call->upload, sent);
     call->waits = nrt__buf_len(&call->upload) > 0;
     if (error == 0 && !call->waits) {
-        error = nrt__flow_end(&call->flow, nrt__buf_view(&call->trailers), now);
+        error = end_upload(client, call);
     }
-    if (error < 0 && error != NRT_ERR_BUSY) {
-        break_off(client, call->pending, error, nrt_error_text(error));
+    if (error < 0) {
+        nrt__pending_end(client, call->pending, error, nrt_error_text(error), NULL);
     }
 }
 
@@ -283,6 +250,13 @@ static void writable(nrt__client *client, nrt__call *call) {
     const nrt__pending *one = call->pending;
     if (call->uploads) {
         pump_upload(client, call);
+    } else if (call->ending) {
+        int error = call->flow.out_ended ? 0 : end_upload(client, call);
+        if (error < 0) {
+            nrt__pending_end(client, call->pending, error, nrt_error_text(error), NULL);
+        } else {
+            finish(client, call->pending);
+        }
     } else if (call->opened && one->events && one->events->writable) {
         one->events->writable(one->arg);
     }
@@ -297,8 +271,13 @@ static int learn_peer(nrt__client *client, nrt__pending *one, nrt_str reply) {
     if (call->to || reply.len == 0) {
         return 0;
     }
-    /* From here on all goes by the session that brought this. */
+    /* From here on all goes by the session that brought this: what becomes of another one is
+     * nothing to it. */
     call->flow.session = nrt__session_delivering(client->session);
+    if (one->session != call->flow.session) {
+        one->session = call->flow.session;
+        one->from = one->mark = 0;
+    }
     if (!nrt__reply_is_safe(reply)) {
         return NRT_ERR_PROTOCOL;
     }
@@ -323,9 +302,6 @@ static int on_accept(nrt__client *client, nrt__pending *one, const nrt__frame *f
 
 /* Who wants the response whole gets it when it is. */
 static int collect_head(nrt__client *client, nrt__call *call) {
-    if (client->response.message.status == 101) {
-        return NRT_ERR_PROTOCOL;
-    }
     call->response = nrt_response_copy(&client->response);
     return call->response ? 0 : NRT_ERR_MEMORY;
 }
@@ -340,8 +316,8 @@ static void on_data(nrt__client *client, nrt__pending *one, nrt_str bytes) {
         return;
     }
     if (!nrt__buf_put(&call->body, bytes)) {
-        break_off(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
-                  "the response is larger than this client takes in (max_body)");
+        nrt__pending_end(client, one, NRT_ERR_RESPONSE_TOO_LARGE,
+                         "the response is larger than this client takes in (max_body)", NULL);
         return;
     }
     nrt__flow_take(&call->flow, bytes.len, client->env->now_ms);
@@ -380,14 +356,26 @@ static int on_head(nrt__client *client, nrt__pending *one, const nrt__frame *fra
     }
     call->headed = true;
     call->tunnel = message->status == 101;
-    call->has_length = message->has_length && !one->to_head;
-    call->length = message->length;
+    bool bodyless = one->to_head || (!call->tunnel && nrt__status_is_bodyless(message->status));
+    call->has_length = message->has_length || bodyless;
+    call->length = bodyless ? 0 : message->length;
+    if (!call->flow.to.ptr) {
+        *reason = "the service does not say where it listens";
+        return NRT_ERR_PROTOCOL;
+    }
+    if (call->has_length && body.len > call->length) {
+        *reason = "the body is longer than its head says";
+        return NRT_ERR_PROTOCOL;
+    }
     nrt__timer_clear(client->timers, &one->timer);
+    if (call->tunnel && !call->upgrade) {
+        *reason = "an upgrade that was not asked for";
+        return NRT_ERR_PROTOCOL;
+    }
     uint64_t generation = one->generation;
     if (one->events) {
         one->events->head(&client->response, false, one->arg);
     } else {
-        *reason = "an upgrade that was not asked for";
         error = collect_head(client, call);
     }
     if (error == 0 && one->generation == generation && one->call == call) {
@@ -457,6 +445,7 @@ static void on_abort(nrt__client *client, nrt__pending *one, const nrt__frame *f
         finish(client, one);
         return;
     }
+    call->flow.to = (nrt_str){NULL, 0}; /* an abort is not answered */
     char text[NRT__FRAME_CODE_MAX + 48];
     snprintf(text, sizeof(text), "the service broke off: %.*s",
              NRT__ARG(frame->code.len > 0 ? frame->code : NRT__STR("it does not say why")));
@@ -477,6 +466,10 @@ static int on_flow(nrt__client *client, nrt__pending *one, const nrt__frame *fra
     }
     switch ((nrt__flow_event)event) {
     case NRT__FLOW_DATA:
+        if (call->has_length && call->flow.in_got > call->length) {
+            *reason = "the body is longer than its head says";
+            return NRT_ERR_PROTOCOL;
+        }
         on_data(client, one, payload);
         break;
     case NRT__FLOW_END:
@@ -501,7 +494,7 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
         reason = "the service names a reply subject that is not safe";
     }
     if (one->left) { /* now there is somebody to tell */
-        break_off(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED));
+        nrt__pending_end(client, one, NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL);
         return;
     }
     if (error == 0) {
@@ -522,7 +515,8 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
         char text[200];
         snprintf(text, sizeof(text), "the service's answer is not valid: %s",
                  *reason ? reason : nrt_error_text(error));
-        break_off(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text);
+        nrt__pending_end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text,
+                         NULL);
     }
 }
 
@@ -535,8 +529,8 @@ static void look_after(nrt__client *client, nrt__call *call) {
         return;
     }
     if (now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
-        break_off(client, call->pending, NRT_ERR_ABORTED,
-                  "the instance that had the request is silent");
+        nrt__pending_end(client, call->pending, NRT_ERR_ABORTED,
+                         "the instance that had the request is silent", NULL);
         return;
     }
     if (now - flow->said_ms >= NRT__FLOW_PING_MS) {

@@ -180,12 +180,17 @@ static bool respond(nrt__services *services, nrt_exchange *exchange) {
         if (exchange->failed < 0) {
             replace_response(exchange, exchange->failed);
         }
-        if ((served && served->started) || wants_stream(exchange)) {
-            return nrt__exchange_stream_out(exchange);
+        bool streams = (served && served->started) || wants_stream(exchange);
+        if (!streams) {
+            error = publish(services, exchange);
+            streams = error == NRT_ERR_TOO_LARGE && nrt__exchange_can_stream(exchange);
         }
-        error = publish(services, exchange);
-        if (error == NRT_ERR_TOO_LARGE && nrt__exchange_can_stream(exchange)) {
-            return nrt__exchange_stream_out(exchange);
+        if (streams) {
+            int done = nrt__exchange_stream_out(exchange);
+            if (done >= 0) {
+                return done;
+            }
+            error = done;
         }
         if (error == NRT_ERR_TOO_LARGE) {
             replace_response(exchange, NRT_ERR_RESPONSE_TOO_LARGE);

@@ -101,6 +101,9 @@ int nrt__flow_receive(nrt__flow *flow, const nrt__frame *frame, nrt_str payload,
 static int publish(nrt__flow *flow, const nrt__frame *frame, nrt_str to, nrt_str reply,
                    const nrt_str *parts, size_t count, int64_t now_ms) {
     char text[NRT__FRAME_TEXT_MAX];
+    if (to.len == 0) { /* nobody has said where, or it is over */
+        return NRT_ERR_STATE;
+    }
     int error = nrt__session_publish_frame(flow->session, to, reply, nrt__frame_write(frame, text),
                                            parts, count);
     flow->said_ms = error == 0 ? now_ms : flow->said_ms;
@@ -108,7 +111,8 @@ static int publish(nrt__flow *flow, const nrt__frame *frame, nrt_str to, nrt_str
 }
 
 void nrt__flow_take(nrt__flow *flow, size_t len, int64_t now_ms) {
-    flow->in_taken += len;
+    uint64_t held = flow->in_got - flow->in_taken;
+    flow->in_taken += len < held ? len : held;
     uint64_t max = flow->in_taken + flow->window;
     if (flow->in_ended || !flow->to.ptr || max - flow->in_max < flow->window / 4) {
         return;

@@ -58,6 +58,7 @@ static void exchange_free(nrt_exchange *exchange) {
     nrt__message_free(&exchange->request.message);
     nrt__message_free(&exchange->response.message);
     nrt__buf_free(&exchange->body);
+    nrt__buf_free(&exchange->upload);
     free(exchange);
 }
 
@@ -65,9 +66,15 @@ static void cut(nrt_exchange *head) {
     nrt_exchange *next;
     for (nrt_exchange *exchange = head->next; exchange != head; exchange = next) {
         next = exchange->next;
+        const nrt__served *served = exchange->served;
+        /* The handler will never have it, or has done its part: nobody else will end it. */
+        bool ours = served && (!served->begun || served->ending);
         nrt__served_destroy(exchange->service->services, exchange->served);
         exchange->next = exchange->prev = NULL;
         exchange->service = NULL;
+        if (ours) {
+            exchange_free(exchange);
+        }
     }
     head->next = head->prev = head;
 }
@@ -188,6 +195,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
         nrt__message_init(&exchange->request.message, true);
         nrt__message_init(&exchange->response.message, false);
         nrt__buf_init(&exchange->body, 0);
+        nrt__buf_init(&exchange->upload, 0);
     }
     nrt__exchange_ring_add(&services->in_flight, exchange);
     services->count++;
@@ -228,6 +236,7 @@ void nrt__exchange_release(nrt__services *services, nrt_exchange *exchange) {
     nrt__message_reset(&exchange->request.message);
     nrt__message_reset(&exchange->response.message);
     nrt__buf_shrink(&exchange->body, 16 * 1024);
+    nrt__buf_free(&exchange->upload);
     exchange->next = services->pool;
     services->pool = exchange;
     services->pooled++;

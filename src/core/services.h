@@ -44,6 +44,7 @@ struct nrt_exchange {
     nrt_request request;
     nrt_response response;
     nrt__buf body;
+    nrt__buf upload;            /* the request's body, where it came in pieces */
     nrt_str reply;              /* the reply subject, in request's arena */
     struct nrt__served *served; /* NULL: nothing but a request and a reply, so far */
     nrt__session *session;      /* by which it came; NULL once that is gone */

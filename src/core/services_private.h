@@ -126,8 +126,9 @@ void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg);
 /* There is room again. */
 void nrt__served_writable(nrt__served *one);
 
-/* Sends the response as a stream, the body as it may go. True once all is done. */
-bool nrt__exchange_stream_out(nrt_exchange *exchange);
+/* Sends the response as a stream, the body as it may go. 1 once all is done, 0 where more goes out
+ * later; an error where its head could not be sent. */
+int nrt__exchange_stream_out(nrt_exchange *exchange);
 
 /* ---- exchange.c ---- */
 

@@ -69,6 +69,7 @@ nrt__served *nrt__served_create(nrt_exchange *exchange) {
     one->flow.from = (nrt_str){one->from, prefix.len + NRT__TOKEN_CHARS};
     one->flow.to = exchange->reply;
     one->flow.out_max = exchange->accept.window;
+    one->flow.in_ended = true; /* unless it is opened as a stream */
     one->flow.heard_ms = one->flow.said_ms = services->env->now_ms;
     nrt__buf_init(&one->upload, services->options.max_body);
     if (!nrt__timer_is_set(&services->streams.tick)) {
@@ -152,7 +153,7 @@ int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const 
         return NRT_ERR_MEMORY;
     }
     one->opened = true;
-    one->begun = false;
+    one->begun = one->flow.in_ended = false;
     one->has_length = request->has_length;
     one->length = request->length;
     int error =
@@ -203,7 +204,10 @@ static int on_request_end(nrt_exchange *exchange, nrt_str payload, const char **
         return 0;
     }
     nrt__message *request = &exchange->request.message;
-    request->body = nrt__buf_view(&one->upload);
+    /* It outlives the stream: handlers may be at it when the connection goes. */
+    exchange->upload = one->upload;
+    nrt__buf_init(&one->upload, 0);
+    request->body = nrt__buf_view(&exchange->upload);
     if (!nrt__fields_copy(&request->trailers, fields)) {
         return NRT_ERR_MEMORY;
     }
@@ -280,6 +284,10 @@ int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent) {
     if (!one || !one->started || one->flow.out_ended) {
         return NRT_ERR_STATE;
     }
+    if (exchange->to_head) { /* that has no body: it goes nowhere */
+        *sent = bytes.len;
+        return 0;
+    }
     int error = nrt__flow_write(&one->flow, bytes, sent, now_of(exchange));
     one->waits = *sent < bytes.len;
     return error;
@@ -294,6 +302,7 @@ void nrt__exchange_take(nrt_exchange *exchange, size_t len) {
 void nrt__exchange_abort(nrt_exchange *exchange, const char *code) {
     if (exchange->served && exchange->service) {
         nrt__flow_abort(&exchange->served->flow, code);
+        exchange->served->canceled = true; /* nothing more is told, or said */
     }
 }
 
@@ -313,12 +322,13 @@ static bool pump(nrt_exchange *exchange) {
     nrt_str body = nrt__buf_view(&exchange->body);
     size_t sent;
     body.ptr += one->pumped;
-    body.len -= one->pumped;
+    body.len = exchange->to_head ? 0 : body.len - one->pumped;
     int error = nrt__flow_write(&one->flow, body, &sent, now_of(exchange));
     one->pumped += sent;
     one->waits = sent < body.len;
     if (error == 0 && !one->waits) {
         error = end_body(exchange);
+        one->waits = error == NRT_ERR_BUSY;
     }
     if (error < 0 && error != NRT_ERR_BUSY) {
         nrt__flow_abort(&one->flow, nrt_error_code(error));
@@ -328,17 +338,15 @@ static bool pump(nrt_exchange *exchange) {
     return one->flow.out_ended;
 }
 
-bool nrt__exchange_stream_out(nrt_exchange *exchange) {
+int nrt__exchange_stream_out(nrt_exchange *exchange) {
     nrt__served *one = exchange->served;
     nrt__message *response = &exchange->response.message;
-    if (one && one->canceled) {
-        return true;
-    }
     if (!one || !one->started) {
         response->length = nrt__buf_len(&exchange->body);
         response->has_length = response->trailers.count == 0;
-        if (nrt__exchange_start(exchange) < 0) {
-            return true;
+        int error = nrt__exchange_start(exchange);
+        if (error < 0) {
+            return error;
         }
         one = exchange->served;
     }
@@ -409,7 +417,10 @@ static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payl
     int error = 0;
     switch (event) {
     case NRT__FLOW_DATA:
-        if (one->begun && one->events) {
+        if (one->has_length && one->flow.in_got > one->length) {
+            error = NRT_ERR_BAD_REQUEST;
+            detail = "the body is longer than its head says";
+        } else if (one->begun && one->events) {
             one->events->data(exchange, payload, one->arg);
         } else if (!one->begun) {
             error = collect(one, payload);
@@ -439,6 +450,9 @@ void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg) {
     nrt__served *one = find(service, msg->subject);
     nrt__frame frame;
     const char *reason = NULL;
+    if (one && one->canceled) {
+        return; /* its handler has been told that it is over */
+    }
     if (one && msg->status == 503) {
         cancel(one->exchange); /* the client has gone */
         return;
@@ -487,8 +501,10 @@ static void look_after(nrt__services *services, nrt__served *one) {
     if (one->canceled || !flow->to.ptr) {
         return;
     }
-    /* Who was never heard here may not be allowed to publish here. */
-    if (one->heard && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
+    /* Who was never heard here may not be allowed to publish here; but it must be where we wait for
+     * it. */
+    bool needed = one->heard || one->waits || !flow->in_ended;
+    if (needed && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
         cancel(one->exchange);
     } else if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
         nrt__flow_ping(flow, now); /* unsent, the next tick tries again */

@@ -215,6 +215,7 @@ static int publish(nrt__session *session, nrt_str subject, nrt_str reply, nrt_st
     size_t before = nrt__buf_len(out);
     size_t size = total + subject.len + reply.len + 60;
     if (size > session->options.max_output || before > session->options.max_output - size) {
+        session->crowded = true; /* who waits for room is told, as below */
         return NRT_ERR_BUSY;
     }
     if (!nrt__buf_room(out, size)) {
@@ -243,14 +244,16 @@ int nrt__session_publish_frame(nrt__session *session, nrt_str subject, nrt_str r
 
 size_t nrt__session_capacity(nrt__session *session) {
     size_t held = nrt__buf_len(&session->out);
+    size_t half = session->options.max_output / 2; /* the rest is for what cannot wait */
+    size_t most = half < CROWDED ? half : CROWDED;
     if (session->state != NRT__SESSION_READY) {
         return 0;
     }
-    if (held >= CROWDED) {
+    if (held >= most) {
         session->crowded = true; /* whoever asked is told when that is over */
         return 0;
     }
-    return CROWDED - held;
+    return most - held;
 }
 
 nrt_str nrt__session_unsent(const nrt__session *session, uint64_t from, uint64_t to) {

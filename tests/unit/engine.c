@@ -109,6 +109,16 @@ static void run(nrt_exchange *exchange, void *arg) {
     }
 }
 
+static void on_drained(void *arg) {
+    engine *e = arg;
+    if (e->services) {
+        nrt__services_drained(e->services);
+    }
+    if (e->client) {
+        nrt__client_drained(e->client);
+    }
+}
+
 static nrt__session_events events_of(engine *e) {
     return (nrt__session_events){
         .ready = on_ready,
@@ -117,6 +127,7 @@ static nrt__session_events events_of(engine *e) {
         .info = on_info,
         .stale = on_stale,
         .output = on_output,
+        .drained = on_drained,
         .arg = e,
     };
 }
@@ -150,8 +161,8 @@ int engine_init(engine *e, unsigned parts) {
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
                                       .max_exchanges = 100,
-                                      .max_body = 300000,
-                                      .max_waiting = 4096};
+                                      .max_body = e->max_body ? e->max_body : 300000,
+                                      .max_waiting = e->max_waiting ? e->max_waiting : 4096};
         e->client = nrt__client_create(&e->env, &e->timers, e->session, &client);
         if (e->client && nrt__client_listen(e->client) < 0) { /* in the greeting, for all to see */
             nrt__client_destroy(e->client);
@@ -164,7 +175,7 @@ int engine_init(engine *e, unsigned parts) {
     if (parts & ENGINE_SERVICES) {
         nrt__services_options services = {.prefix = NRT__STR("nrt"),
                                           .inbox_prefix = NRT__STR("_INBOX"),
-                                          .max_body = 300000,
+                                          .max_body = e->max_body ? e->max_body : 300000,
                                           .limits = NRT__H1_LIMITS_DEFAULT,
                                           .multi_reply = e->multi_reply};
         e->services = nrt__services_create(&e->env, &e->timers, e->session, &services, run, e);
@@ -304,6 +315,9 @@ void engine_disconnect(engine *e) {
         nrt__client_save(e->client, e->session);
     }
     nrt__session_stop(e->session);
+    if (e->services) {
+        nrt__services_lost(e->services, e->session);
+    }
     if (e->client) {
         nrt__client_disconnected(e->client, e->session, "cut");
     }

@@ -33,7 +33,9 @@ typedef struct engine {
     nrt__discovery *discovery;
     nrt__gathers *gathers;
     nrt__nats_login login;
-    unsigned retries; /* the client's; none unless set before engine_init */
+    size_t max_waiting; /* the client's, unless 0; before engine_init, as the next */
+    size_t max_body;    /* of both, unless 0 */
+    unsigned retries;   /* the client's; none unless set before engine_init */
     unsigned retry_on;
     bool multi_reply; /* known to be allowed to the services */
     bool probe;       /* services ask whether they may send frames, as soon as a session is ready */
