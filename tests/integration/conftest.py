@@ -1,6 +1,7 @@
 """Fixtures: `world` starts things, `nats` is a server in it, `peer` a raw NATS client on that."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,11 @@ for name in ("message", "child", "clock", "natsserver", "rawnats", "world", "ori
     pytest.register_assert_rewrite(f"harness.{name}")
 
 from harness.world import World  # noqa: E402
+
+# A shell without job control starts what runs in the background with SIGINT ignored, and all that
+# is started from there inherits it. What is handled here is at its default there.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
