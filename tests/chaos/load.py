@@ -8,12 +8,12 @@ import threading
 import time
 
 from harness.client import Client
-from harness.clock import DEADLINE, SLOW
+from harness.clock import DEADLINE
 from harness.message import Closed, Malformed
 from harness.world import program
 
 from mesh import HOST, TIMEOUT, clean_environment
-from records import Request, read_requests
+from records import Request, read_requests, uncounted
 
 METHODS = ["GET"] * 4 + ["PUT"] * 2 + ["POST"] * 3 + ["KEY"]
 WAITS = [0, 0, 0, 5, 20, 60, 120, 180, 300]
@@ -132,7 +132,9 @@ class Load:
                 problems.append(f"HTTP client {client.label} did not end")
             requests += client.requests
         for ledger in self.ledgers:
-            requests += read_requests(ledger)
+            read = read_requests(ledger)
+            problems += uncounted(ledger, read)
+            requests += read
         return problems, requests
 
     def close(self):
@@ -142,6 +144,3 @@ class Load:
             one.wait(DEADLINE)
         for client in self.clients:
             client.going.set()
-
-
-__all__ = ["Load", "SLOW"]

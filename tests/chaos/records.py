@@ -71,6 +71,22 @@ def read_requests(path):
     return requests
 
 
+def uncounted(path, requests):
+    """Attempts that the client's connection made and did not count as retries: a sentence each."""
+    with open(path, encoding="utf-8") as lines:
+        stats = [line.split() for line in lines if line.startswith("stats ")]
+    if not stats:
+        return [f"{path} has no stats: its client did not end well"]
+    sent, _, _, refused, idempotent, _, _ = map(int, stats[0][1:])
+    further = sum(max(one.attempts - 1, 0) for one in requests)
+    problems = []
+    if sent != len(requests):
+        problems.append(f"{path}: {sent} requests counted, {len(requests)} written down")
+    if further > refused + idempotent:
+        problems.append(f"{path}: {further} further attempts, {refused + idempotent} counted")
+    return problems
+
+
 def read_executions(path):
     executions = []
     with open(path, encoding="utf-8") as lines:

@@ -95,6 +95,17 @@ def test_each_broken_promise_is_seen(requests, executions, events, expected):
     assert verdict(requests, executions, events) == expected
 
 
+@pytest.mark.parametrize("stats, problems", [
+    ("stats 2 4 0 1 1 0 0\n", 0), ("stats 3 4 0 1 1 0 0\n", 1), ("stats 2 4 0 1 0 0 0\n", 1), ("", 1),
+])
+def test_a_retry_that_was_not_counted_is_seen(tmp_path, stats, problems):
+    (tmp_path / "ledger").write_text("a-1 GET 1.0 2.0 ok 200 - 3 good s1 \n"
+                                     "a-2 PUT 1.0 2.0 timeout 0 - 1 - - no answer in time\n" + stats)
+    requests = records.read_requests(tmp_path / "ledger")
+    assert [one.attempts for one in requests] == [3, 1]
+    assert len(records.uncounted(tmp_path / "ledger", requests)) == problems
+
+
 def test_how_long_an_event_is_felt_is_measured():
     requests = [failure(sent=99.6, ended=100), failure(sent=100.7, ended=101.0), request(sent=102)]
     one, = judge.effects(requests, [event("server-kill")])

@@ -116,7 +116,7 @@ static void write_stats(load *all) {
     nrt_client_stats stats;
     char line[256];
     CHECK_INT(nrt_conn_client_stats(all->conn, &stats, sizeof(stats)), 0);
-    int len = snprintf(line, sizeof(line), "stats %lu %lu %lu %lu %lu %lu %lu\n", stats.requests,
+    int len = snprintf(line, sizeof(line), "stats %ju %ju %ju %ju %ju %ju %ju\n", stats.requests,
                        stats.attempts, stats.failures, stats.retries_refused,
                        stats.retries_idempotent, stats.retries_denied, stats.orphans);
     ledger_write(all->ledger, line, (size_t)len);
