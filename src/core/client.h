@@ -55,10 +55,20 @@ typedef struct nrt__call_events {
     void (*closed)(const nrt_result *result, void *arg);
 } nrt__call_events;
 
-/* Begins an exchange with what is there of the request's body; `complete` if that is all. As long
- * as it is, and fits one message, this is a unary exchange. Errors as nrt__client_send. */
-int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,
-                     const nrt__call_events *events, void *arg, nrt_exchange_id *id);
+/* Begins an exchange whose request is complete: a unary one where its body fits one message, else
+ * the body goes out in pieces by itself, up to max_body. With `request->upgrade` both directions
+ * may go on after a 101. Errors as nrt__client_send. */
+int nrt__client_start(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                      const nrt__call_events *events, void *arg, nrt_exchange_id *id);
+
+/* Begins an exchange whose request's body goes on: *taken bytes of what is there of it went (or
+ * will go) with the head, the rest is to be written, and then the end. Errors as nrt__client_send.
+ */
+int nrt__client_open(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                     const nrt__call_events *events, void *arg, nrt_exchange_id *id, size_t *taken);
+
+/* Whether recent replies of this host (lower case) show that it sends frames. */
+bool nrt__client_is_framed(nrt__client *client, nrt_str host);
 
 /* Sends more of the body, as far as there is room; `writable` tells when there is again. *sent says
  * how much. NRT_ERR_STATE where it is over. */

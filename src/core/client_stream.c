@@ -218,22 +218,8 @@ int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *reque
     return nrt__buf_put(&call->upload, rest) && !call->trailers.failed ? 0 : NRT_ERR_MEMORY;
 }
 
-int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, uint32_t timeout_ms,
-                     const nrt__call_events *events, void *arg, nrt_exchange_id *id) {
-    nrt__pending *one;
-    int error = nrt__pending_begin(client, request, timeout_ms, &one);
-    if (error < 0) {
-        return error;
-    }
-    one->events = events;
-    one->arg = arg;
-    size_t max = (size_t)nrt__session_info(client->session)->max_payload;
-    if (complete && request->upgrade.len == 0 &&
-        (max == 0 || request->body.len + client->options.limits.head <= max)) {
-        error = nrt__pending_request(client, one, request);
-    } else {
-        error = open_call(client, one, request);
-    }
+/* The first message is on its way, or was not taken. */
+static int begun(nrt__client *client, nrt__pending *one, int error, nrt_exchange_id *id) {
     if (error < 0) {
         nrt__pending_release(client, one);
         return error;
@@ -241,6 +227,46 @@ int nrt__client_open(nrt__client *client, nrt__message *request, bool complete, 
     client->stats.requests++;
     *id = nrt__pending_id(one);
     return 0;
+}
+
+int nrt__client_start(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                      const nrt__call_events *events, void *arg, nrt_exchange_id *id) {
+    nrt__pending *one;
+    int error = nrt__pending_begin(client, request, timeout_ms, &one);
+    if (error < 0) {
+        return error;
+    }
+    one->events = events;
+    one->arg = arg;
+    if (request->upgrade.len > 0) {
+        error = open_call(client, one, request);
+    } else {
+        error = nrt__pending_request(client, one, request);
+        if (error == NRT_ERR_TOO_LARGE) {
+            error = nrt__call_upload(client, one, request);
+        }
+    }
+    return begun(client, one, error, id);
+}
+
+int nrt__client_open(nrt__client *client, nrt__message *request, uint32_t timeout_ms,
+                     const nrt__call_events *events, void *arg, nrt_exchange_id *id,
+                     size_t *taken) {
+    nrt__pending *one;
+    int error = nrt__pending_begin(client, request, timeout_ms, &one);
+    if (error < 0) {
+        return error;
+    }
+    one->events = events;
+    one->arg = arg;
+    error = open_call(client, one, request);
+    *taken = error == 0 ? one->call->first_body : 0;
+    return begun(client, one, error, id);
+}
+
+bool nrt__client_is_framed(nrt__client *client, nrt_str host) {
+    int64_t now = client->env->now_ms;
+    return nrt__peer_is_framed(nrt__peers_get(client->peers, nrt__client_hash(host), now), now);
 }
 
 /* ---- what comes back ---- */

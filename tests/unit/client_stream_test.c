@@ -57,7 +57,8 @@ static nrt_exchange_id open_call(void) {
     nrt_request *request = nrt_request_create("POST", URL, &error);
     assert_non_null(request);
     memset(&t, 0, sizeof(t));
-    assert_int_equal(nrt__client_open(e->client, &request->message, false, 0, &events, NULL, &id),
+    size_t taken;
+    assert_int_equal(nrt__client_open(e->client, &request->message, 0, &events, NULL, &id, &taken),
                      0);
     nrt_request_destroy(request);
     return id;

@@ -133,7 +133,8 @@ void play_begin(play *p) {
     assert_non_null(request);
     nrt__client *client = p->client.client;
     if (p->by_pieces) {
-        error = nrt__client_open(client, &request->message, false, 0, &call_events, p, &p->id);
+        size_t taken;
+        error = nrt__client_open(client, &request->message, 0, &call_events, p, &p->id, &taken);
     } else {
         request->message.body = piece_at(0, p->up);
         error = nrt__client_send(client, &request->message, 0, on_result, p, &p->id);
