@@ -13,8 +13,15 @@ static void update(nrt__stream *stream) {
                                  (stream->blocked ? (unsigned)NRT_IO_WRITE : 0));
 }
 
+static void tell_moved(nrt__stream *stream, uint64_t before) {
+    if (stream->sent != before && stream->events->moved) {
+        stream->events->moved(stream->arg);
+    }
+}
+
 static void flush(void *arg) {
     nrt__stream *stream = arg;
+    uint64_t before = stream->sent;
     while (nrt__buf_len(&stream->out) > 0) {
         nrt_str out = nrt__buf_view(&stream->out);
         ssize_t put = send(stream->io.fd, out.ptr, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -24,6 +31,7 @@ static void flush(void *arg) {
         if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             stream->blocked = true;
             update(stream);
+            tell_moved(stream, before);
             return;
         }
         if (put < 0) {
@@ -38,6 +46,7 @@ static void flush(void *arg) {
         stream->blocked = false;
         update(stream);
     }
+    tell_moved(stream, before);
     stream->events->drained(stream->arg);
 }
 

@@ -13,6 +13,8 @@ typedef struct nrt__stream nrt__stream;
 
 typedef struct nrt__stream_events {
     void (*readable)(void *arg);
+    /* Some of it has been handed to the socket. May be NULL; must not close the stream. */
+    void (*moved)(void *arg);
     /* Everything appended has been handed to the socket. */
     void (*drained)(void *arg);
     /* Writing failed: the peer is gone. */
