@@ -28,13 +28,14 @@ typedef struct nrt__front_options {
     bool proxy;                 /* absolute-form requests, and any Host that ends in .nats */
     const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to */
     size_t trusted_count;
-    const char *via;          /* pseudonym in Via; "nrt" */
-    size_t max_body;          /* request body; bounded by what one NATS message takes */
-    size_t max_connections;   /* 10,000; beyond: 503 and close */
-    uint64_t max_requests;    /* on one connection, which is closed then; 100,000 */
-    uint32_t head_timeout_ms; /* to read a head; 10,000 */
-    uint32_t idle_timeout_ms; /* between requests, and between bytes of a body; 60,000 */
-    uint32_t timeout_ms;      /* to the response head; 0: the connection's */
+    const char *via;           /* pseudonym in Via; "nrt" */
+    uint64_t max_body;         /* request body; beyond: 413; no limit */
+    size_t max_connections;    /* 10,000; beyond: 503 and close */
+    uint64_t max_requests;     /* on one connection, which is closed then; 100,000 */
+    uint32_t head_timeout_ms;  /* to read a head; 10,000 */
+    uint32_t idle_timeout_ms;  /* between requests, and between bytes of a body; 60,000 */
+    uint32_t timeout_ms;       /* to the response head; 0: the connection's */
+    uint32_t drain_timeout_ms; /* what is not over by then is broken off; 30,000 */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
 } nrt__front_options;

@@ -24,6 +24,7 @@ typedef struct gateway_options {
     unsigned max_requests;
     uint32_t head_timeout_ms;
     uint32_t idle_timeout_ms;
+    uint32_t drain_timeout_ms;
 } gateway_options;
 
 typedef struct gateway {
@@ -66,7 +67,7 @@ static const nrt__opt gateway_opts[] = {
      .kind = NRT__OPT_SIZE,
      .offset = FIELD(max_body),
      .min = 1,
-     .help = "largest request body, such as 512k; larger: 413; default: 16M"},
+     .help = "largest request body, such as 512k; larger: 413; default: no limit"},
     {.name = "max-connections",
      .value = "N",
      .kind = NRT__OPT_NUMBER,
@@ -93,6 +94,13 @@ static const nrt__opt gateway_opts[] = {
      .offset = FIELD(idle_timeout_ms),
      .min = 1,
      .help = "silence of a client between requests, or inside a body; default: 1m"},
+    {.name = "drain-timeout",
+     .value = "DURATION",
+     .kind = NRT__OPT_DURATION,
+     .offset = FIELD(drain_timeout_ms),
+     .min = 1,
+     .help = "after SIGTERM, what is not over by then is broken off: streams and WebSockets may go "
+             "on for days; default: 30s"},
 };
 
 static void gateway_init(void *arg) {
@@ -189,6 +197,9 @@ static void on_first_connect(nrt__program *program) {
     }
     if (options->idle_timeout_ms > 0) {
         front_options.idle_timeout_ms = options->idle_timeout_ms;
+    }
+    if (options->drain_timeout_ms > 0) {
+        front_options.drain_timeout_ms = options->drain_timeout_ms;
     }
     if (program->log.level >= NRT_LOG_DEBUG) {
         front_options.on_request = on_request;

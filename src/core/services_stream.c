@@ -145,6 +145,21 @@ static int collect(nrt__served *one, nrt_str bytes) {
     return 0;
 }
 
+/* Who takes the request whole wants its body: the client that asks first may send it. */
+static int say_continue(nrt_exchange *exchange) {
+    nrt_fields *fields = &exchange->request.message.fields;
+    if (!nrt__fields_find(fields, NRT__EXPECT, NULL)) {
+        return 0;
+    }
+    nrt__message message;
+    nrt__message_init(&message, false);
+    message.status = 100;
+    nrt__fields_drop_id(fields, NRT__EXPECT);
+    int error = nrt__exchange_interim(exchange, &message);
+    nrt__message_free(&message);
+    return error;
+}
+
 int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const char **detail) {
     nrt_service *service = exchange->service;
     nrt__message *request = &exchange->request.message;
@@ -167,8 +182,15 @@ int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const 
     }
     nrt_str first = request->body;
     request->body = (nrt_str){"", 0};
+    if (!service->streaming && request->upgrade.len > 0) { /* complete; it gets HTTP */
+        request->upgrade = (nrt_str){NULL, 0};
+        one->flow.in_ended = true;
+        run(exchange);
+        return 0;
+    }
     if (!service->streaming) {
-        return collect(one, first);
+        error = say_continue(exchange);
+        return error < 0 ? error : collect(one, first);
     }
     const nrt__streams *streams = &service->services->streams;
     size_t slot = one->token.slot;

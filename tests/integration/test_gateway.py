@@ -222,17 +222,22 @@ def test_head_has_no_body_whatever_the_service_sends(client, origin):
     assert client.get("/").body == b"12345"
 
 
-def test_a_body_over_the_limit_is_413_at_once_and_does_not_wait_for_it(world, gateway, origin):
+@pytest.fixture
+def limited(world, nats, origin):
+    return world.gateway(nats, "--route", "/=weather.nats", "--max-body", "16M")
+
+
+def test_a_body_over_the_limit_is_413_at_once_and_does_not_wait_for_it(world, limited, origin):
     """With a length it is refused before the body is read, and without 100 Continue."""
-    client = world.client(gateway)
+    client = world.client(limited)
     client.send("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                 "Content-Length: 16777217\r\n\r\n")
     assert_problem(client.answer(), 413, "too-large")
     assert origin.requests == []
 
 
-def test_a_chunked_body_over_the_limit_is_413(world, gateway, origin):
-    client = world.client(gateway)
+def test_a_chunked_body_over_the_limit_is_413(world, limited, origin):
+    client = world.client(limited)
     client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     try:
         for _ in range(270):
@@ -243,7 +248,8 @@ def test_a_chunked_body_over_the_limit_is_413(world, gateway, origin):
     assert origin.requests == []
 
 
-def test_bodies_go_whatever_one_message_takes_up_to_a_limit(world, gateway, origin):
+def test_bodies_go_whatever_one_message_takes_up_to_a_limit(world, limited, origin):
+    gateway = limited
     message, limit = 1 << 20, 16 << 20
     origin.answer = lambda request: plain(str(len(request.body)))
     for size in (message - 2048, message - 10, message + 1, limit):
