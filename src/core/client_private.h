@@ -172,12 +172,21 @@ int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *reque
 /* Publishes the first message of a stream, which is kept. */
 int nrt__call_publish(nrt__client *client, nrt__pending *one);
 
-/* A frame for it, but for refuse. `reply` is the message's reply subject. */
-void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
-                     const nrt__nats_msg *msg);
+/* There is room for more of the request. */
+void nrt__call_writable(nrt__client *client, nrt__call *call);
 
 /* What a new request may say of its window. */
 uint32_t nrt__client_window(const nrt__client *client);
+
+/* ---- client_frames.c ---- */
+
+/* Ends it if all is here: a tunnel when both directions have ended, any other exchange with its
+ * response. */
+void nrt__call_finish(nrt__client *client, nrt__pending *one);
+
+/* A frame for it, but for refuse. `reply` is the message's reply subject. */
+void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
+                     const nrt__nats_msg *msg);
 
 /* ---- client_retry.c ---- */
 
