@@ -33,7 +33,8 @@ typedef struct nrt_service_options {
                                Retry-After; 1,024 */
     nrt_service_ready_fn on_ready;
     void *on_ready_arg;
-    bool paused; /* begins outside the queue group, until nrt_service_resume */
+    bool paused;    /* begins outside the queue group, until nrt_service_resume */
+    bool streaming; /* the handler runs with a request's head, whose body may still be coming */
 
     /* What discovery tells of the service (nrt/discovery.h): who may publish to $SRV sees it.
      * Strings are copied by nrt_serve and are UTF-8 without control characters. */

@@ -205,6 +205,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->arg = service->arg;
     exchange->owner = service->owner;
     exchange->served = NULL;
+    exchange->events = NULL;
     exchange->session = nrt__session_delivering(services->session);
     exchange->accept = (nrt__accept){0};
     exchange->arrived_ms = services->env->now_ms;

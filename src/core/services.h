@@ -44,11 +44,13 @@ struct nrt_exchange {
     nrt_request request;
     nrt_response response;
     nrt__buf body;
-    nrt__buf upload;            /* the request's body, where it came in pieces */
-    nrt_str reply;              /* the reply subject, in request's arena */
-    struct nrt__served *served; /* NULL: nothing but a request and a reply, so far */
-    nrt__session *session;      /* by which it came; NULL once that is gone */
-    nrt__accept accept;         /* what the client understands */
+    nrt__buf upload;                    /* the request's body, where it came in pieces */
+    nrt_str reply;                      /* the reply subject, in request's arena */
+    struct nrt__served *served;         /* NULL: nothing but a request and a reply, so far */
+    const nrt__exchange_events *events; /* NULL: the handler takes requests whole */
+    void *events_arg;
+    nrt__session *session; /* by which it came; NULL once that is gone */
+    nrt__accept accept;    /* what the client understands */
     int64_t arrived_ms;
     size_t max_body;  /* what fits one message now */
     int failed;       /* an error that replaces the response: NRT_ERR_* */
@@ -76,7 +78,6 @@ struct nrt_service {
     nrt_str subject;
     nrt_str stream_prefix; /* of the subjects where frames come */
     bool streams_ready;    /* they can */
-    bool streaming;        /* the handler takes bodies in pieces: it runs with the head */
     nrt_handler_fn handler;
     void *arg;
     nrt_service_options options;
@@ -162,8 +163,8 @@ void nrt__exchange_stream(nrt_exchange *exchange, const nrt__exchange_events *ev
 /* So many bytes of `data` are done with. */
 void nrt__exchange_take(nrt_exchange *exchange, size_t len);
 
-/* Sends an interim response; only its head counts. Errors of nrt__session_publish, NRT_ERR_STATE.
- */
+/* Sends an interim response; only its head counts. NRT_ERR_UNSUPPORTED where the response must be
+ * one message, NRT_ERR_STATE once it has begun, errors of nrt__session_publish. */
 int nrt__exchange_interim(nrt_exchange *exchange, nrt__message *message);
 
 /* Sends the response's head now; what is in its body follows at the end. NRT_ERR_UNSUPPORTED where
@@ -173,6 +174,11 @@ int nrt__exchange_start(nrt_exchange *exchange);
 /* Sends more of the body of a response that was started, as far as there is room; `writable` tells
  * when there is again. */
 int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent);
+
+/* The body of a response that was started is complete, trailers and all, and what is in
+ * exchange->body has gone out: the peer learns it now, while the request's body may go on. 0, or
+ * NRT_ERR_BUSY: again on `writable`. */
+int nrt__exchange_end_body(nrt_exchange *exchange);
 
 /* The response ends here, broken off. The exchange is still to be ended. */
 void nrt__exchange_abort(nrt_exchange *exchange, const char *code);

@@ -10,8 +10,6 @@ typedef struct nrt__served {
     nrt_exchange *exchange;
     nrt__flow flow;
     nrt__token token;
-    const nrt__exchange_events *events; /* NULL: the handler takes requests whole */
-    void *arg;
     nrt__buf upload; /* what has come of the request, for who takes it whole */
     size_t pumped;   /* bytes of the response's body that have gone out */
     uint64_t length; /* of the request, where its head says so */

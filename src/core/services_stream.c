@@ -182,13 +182,13 @@ int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const 
     }
     nrt_str first = request->body;
     request->body = (nrt_str){"", 0};
-    if (!service->streaming && request->upgrade.len > 0) { /* complete; it gets HTTP */
+    if (!service->options.streaming && request->upgrade.len > 0) { /* complete; it gets HTTP */
         request->upgrade = (nrt_str){NULL, 0};
         one->flow.in_ended = true;
         run(exchange);
         return 0;
     }
-    if (!service->streaming) {
+    if (!service->options.streaming) {
         error = say_continue(exchange);
         return error < 0 ? error : collect(one, first);
     }
@@ -220,8 +220,8 @@ static int on_request_end(nrt_exchange *exchange, nrt_str payload, const char **
         nrt__message_reset(trailers);
     }
     if (one->begun) {
-        if (one->events) {
-            one->events->end(exchange, fields, one->arg);
+        if (exchange->events) {
+            exchange->events->end(exchange, fields, exchange->events_arg);
         }
         return 0;
     }
@@ -249,13 +249,16 @@ bool nrt__exchange_is_whole(const nrt_exchange *exchange) {
 }
 
 void nrt__exchange_stream(nrt_exchange *exchange, const nrt__exchange_events *events, void *arg) {
-    if (!exchange->served && nrt__exchange_can_stream(exchange)) {
-        nrt__served_create(exchange); /* without memory, there are no streams */
+    exchange->events = events;
+    exchange->events_arg = arg;
+}
+
+/* What frames need, made with the first of them. NRT_ERR_UNSUPPORTED where there are none. */
+static int make_served(nrt_exchange *exchange) {
+    if (!exchange->served && nrt__exchange_can_stream(exchange) && !nrt__served_create(exchange)) {
+        return NRT_ERR_MEMORY;
     }
-    if (exchange->served) {
-        exchange->served->events = events;
-        exchange->served->arg = arg;
-    }
+    return exchange->served ? 0 : NRT_ERR_UNSUPPORTED;
 }
 
 static int write_head(nrt_exchange *exchange, nrt__frame_type type, nrt__message *message,
@@ -276,26 +279,25 @@ static int write_head(nrt_exchange *exchange, nrt__frame_type type, nrt__message
 }
 
 int nrt__exchange_interim(nrt_exchange *exchange, nrt__message *message) {
-    nrt__served *one = exchange->served;
-    if (!one || one->started || one->canceled) {
-        return NRT_ERR_STATE;
+    int error = make_served(exchange);
+    if (error < 0 || exchange->served->started || exchange->served->canceled) {
+        return error < 0 ? error : NRT_ERR_STATE;
     }
     message->framing = NRT__FRAMING_NONE;
+    message->has_length = false;
     return write_head(exchange, NRT__FRAME_INFO, message, (nrt_str){NULL, 0});
 }
 
 int nrt__exchange_start(nrt_exchange *exchange) {
     nrt__message *response = &exchange->response.message;
-    if (!exchange->served && nrt__exchange_can_stream(exchange)) {
-        nrt__served_create(exchange);
-    }
+    int error = make_served(exchange);
     nrt__served *one = exchange->served;
-    if (!one || one->started || one->canceled) {
-        return one ? NRT_ERR_STATE : NRT_ERR_UNSUPPORTED;
+    if (error < 0 || one->started || one->canceled) {
+        return error < 0 ? error : NRT_ERR_STATE;
     }
     bool sized = response->has_length && !exchange->to_head;
     response->framing = sized ? NRT__FRAMING_LENGTH : NRT__FRAMING_NONE;
-    int error = write_head(exchange, NRT__FRAME_HEAD, response, (nrt_str){NULL, 0});
+    error = write_head(exchange, NRT__FRAME_HEAD, response, (nrt_str){NULL, 0});
     one->started = error == 0;
     return error;
 }
@@ -336,6 +338,16 @@ static int end_body(nrt_exchange *exchange) {
     nrt__h1_write_trailers(&services->scratch, &exchange->response.message.trailers);
     return nrt__flow_end(&exchange->served->flow, nrt__buf_view(&services->scratch),
                          now_of(exchange));
+}
+
+int nrt__exchange_end_body(nrt_exchange *exchange) {
+    nrt__served *one = exchange->served;
+    if (!one || !one->started || one->flow.out_ended || one->canceled) {
+        return NRT_ERR_STATE;
+    }
+    int error = end_body(exchange);
+    one->waits = error == NRT_ERR_BUSY;
+    return error;
 }
 
 /* What is left of the body goes out as it may; true once nothing is left to be done. */
@@ -387,8 +399,8 @@ static void cancel(nrt_exchange *exchange) {
         nrt__exchange_over(exchange);
         return;
     }
-    if (one->events && one->events->canceled) {
-        one->events->canceled(exchange, one->arg);
+    if (exchange->events && exchange->events->canceled) {
+        exchange->events->canceled(exchange, exchange->events_arg);
     }
 }
 
@@ -442,8 +454,8 @@ static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payl
         if (one->has_length && one->flow.in_got > one->length) {
             error = NRT_ERR_BAD_REQUEST;
             detail = "the body is longer than its head says";
-        } else if (one->begun && one->events) {
-            one->events->data(exchange, payload, one->arg);
+        } else if (one->begun && exchange->events) {
+            exchange->events->data(exchange, payload, exchange->events_arg);
         } else if (!one->begun) {
             error = collect(one, payload);
         } else { /* a handler that does not want it */
@@ -502,16 +514,17 @@ void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg) {
 }
 
 void nrt__served_writable(nrt__served *one) {
+    nrt_exchange *exchange = one->exchange;
     if (!one->waits || one->canceled) {
         return;
     }
     if (one->ending) {
-        if (pump(one->exchange)) {
-            nrt__exchange_over(one->exchange);
+        if (pump(exchange)) {
+            nrt__exchange_over(exchange);
         }
-    } else if (one->events && one->events->writable) {
+    } else if (exchange->events && exchange->events->writable) {
         one->waits = false;
-        one->events->writable(one->exchange, one->arg);
+        exchange->events->writable(exchange, exchange->events_arg);
     }
 }
 

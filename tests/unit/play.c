@@ -273,7 +273,7 @@ play *play_create(bool by_pieces, bool streaming, size_t up, size_t down) {
     assert_int_equal(nrt__services_add(p->services.services, "weather.nats", handle, NULL, &options,
                                        &p->service),
                      0);
-    p->service->streaming = streaming;
+    p->service->options.streaming = streaming;
     for (size_t i = 0; i < COUNT(both); i++) {
         broker_attach(&p->net, both[i]->session, &both[i]->login);
     }

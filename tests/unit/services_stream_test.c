@@ -54,7 +54,7 @@ static int setup(void **state) {
     char subject[600];
     snprintf(subject, sizeof(subject), "%.*s*", NRT__ARG(service->stream_prefix));
     engine_sid(e->greeting, subject, stream_sid);
-    service->streaming = true;
+    service->options.streaming = true;
     service->handler = take_pieces;
     return error;
 }
