@@ -1,4 +1,5 @@
 /* One HTTP/1.1 connection of a client: read, timed, lingered over, closed. */
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -408,6 +409,8 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
         free(conn);
         return;
     }
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not for a unix socket */
     const nrt_options *options = &front->conn->options;
     nrt__h1_limits limits = NRT__H1_LIMITS_DEFAULT;
     limits.head = options->max_head;

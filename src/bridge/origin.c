@@ -20,6 +20,7 @@ void nrt__origin_options_init(nrt__origin_options *options) {
 }
 
 void nrt__origin_fail(nrt_exchange *exchange, int error, const char *detail) {
+    nrt__exchange_stream(exchange, NULL, NULL);
     nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
                           detail && *detail ? detail : nrt_error_text(error));
     nrt__exchange_end_here(exchange);
@@ -42,6 +43,23 @@ static nrt_exchange *take_wait(nrt__origin *origin) {
     return exchange;
 }
 
+void nrt__origin_stop_waiting(nrt__origin *origin, nrt_exchange *exchange) {
+    nrt__origin_wait **at = &origin->waits;
+    while (*at && (*at)->exchange != exchange) {
+        at = &(*at)->next;
+    }
+    nrt__origin_wait *wait = *at;
+    if (wait) {
+        *at = wait->next;
+        if (!*at) {
+            origin->last_wait = at;
+        }
+        origin->wait_count--;
+        nrt__exchange_stream(exchange, NULL, NULL);
+        free(wait);
+    }
+}
+
 static bool add_wait(nrt__origin *origin, nrt_exchange *exchange, bool first) {
     nrt__origin_wait *wait = calloc(1, sizeof(*wait));
     if (!wait) {
@@ -49,6 +67,7 @@ static bool add_wait(nrt__origin *origin, nrt_exchange *exchange, bool first) {
         return false;
     }
     wait->exchange = exchange;
+    nrt__exchange_stream(exchange, &nrt__origin_waiting_events, origin);
     if (first) {
         wait->next = origin->waits;
         origin->waits = wait;
@@ -181,11 +200,10 @@ void nrt__origin_destroy(nrt__origin *origin) {
     }
     while (origin->conns.next != &origin->conns) {
         nrt__origin_conn *conn = origin->conns.next;
-        exchange = conn->exchange;
-        conn->exchange = NULL;
-        nrt__origin_conn_close(conn);
-        if (exchange) {
-            nrt__origin_fail(exchange, NRT_ERR_ORIGIN, "the sidecar is being stopped");
+        if (conn->exchange) {
+            nrt__origin_refuse_response(conn, NRT_ERR_ORIGIN, "the sidecar is being stopped");
+        } else {
+            nrt__origin_conn_close(conn);
         }
     }
     nrt__target_finish(&origin->target);

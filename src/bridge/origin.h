@@ -25,7 +25,7 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
                               const nrt__origin_options *options, int *error, char *detail,
                               size_t detail_size);
 
-/* The handler to give to nrt_serve, with the origin as its `arg`. */
+/* The handler to give to nrt_serve, with the origin as its `arg`; for a streaming service. */
 void nrt__origin_handle(nrt_exchange *exchange, void *arg);
 
 /* Closes it: exchanges still waiting get a 502. NULL is allowed. After its service stopped, before

@@ -1,20 +1,24 @@
 /* One connection to the origin: dialled, used for one exchange after another, closed when there is
  * any doubt. */
 #include <errno.h>
-#include <linux/sockios.h>
-#include <stdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "bridge/origin_private.h"
-#include "core/h1_writer.h"
-#include "core/str.h"
 
-enum { INTERIM_MAX = 16 };
+/* An origin that is gone without a word is noticed within two minutes, also where its silence says
+ * nothing. In seconds. */
+enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
 
-static void set_timer(nrt__origin_conn *conn, uint32_t delay_ms, nrt__timer_fn fn) {
+void nrt__origin_set_timer(nrt__origin_conn *conn, uint32_t delay_ms, nrt__timer_fn fn) {
     nrt__loop *loop = nrt__origin_loop(conn->origin);
     nrt__timer_set(&loop->timers, &conn->timer, loop->env.now_ms + delay_ms, fn, conn);
+}
+
+void nrt__origin_clear_timer(nrt__origin_conn *conn) {
+    nrt__timer_clear(&nrt__origin_loop(conn->origin)->timers, &conn->timer);
 }
 
 static void leave_idle(nrt__origin_conn *conn) {
@@ -35,7 +39,7 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
         origin->dialing--;
         nrt__dial_cancel(&conn->dial);
     }
-    nrt__timer_clear(&nrt__origin_loop(origin)->timers, &conn->timer);
+    nrt__origin_clear_timer(conn);
     nrt__stream_close(&conn->stream);
     nrt__h1_reader_free(&conn->reader);
     nrt__message_free(&conn->response);
@@ -43,42 +47,6 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
     conn->next->prev = conn->prev;
     origin->conn_count--;
     free(conn);
-}
-
-/* ---- the end of an exchange ---- */
-
-/* The connection ended before a byte of the response came. On one that was kept the origin may have
- * closed it while the request was under way: then an idempotent request may be sent once more, on
- * another (RFC 9112 section 9.3.1). */
-static void broke_off(nrt__origin_conn *conn, const char *what) {
-    nrt__origin *origin = conn->origin;
-    nrt_exchange *exchange = conn->exchange;
-    bool again = exchange && conn->used_before && conn->state == NRT__ORIGIN_SENDING &&
-                 nrt__method_is_idempotent(nrt_request_method(nrt_exchange_request(exchange)));
-    bool begun = conn->state == NRT__ORIGIN_RECEIVING;
-    conn->exchange = NULL;
-    nrt__origin_conn_close(conn);
-    nrt__origin_next(origin);
-    if (again) {
-        nrt__origin_again(origin, exchange);
-    } else if (exchange) {
-        nrt__origin_fail(exchange, begun ? NRT_ERR_ORIGIN_RESPONSE : NRT_ERR_ORIGIN, what);
-    }
-}
-
-static void refuse_response(nrt__origin_conn *conn, int error, const char *reason) {
-    nrt__origin *origin = conn->origin;
-    nrt_exchange *exchange = conn->exchange;
-    char detail[256];
-    snprintf(detail, sizeof(detail), "the origin's response is not valid: %s", reason);
-    conn->exchange = NULL;
-    nrt__origin_conn_close(conn);
-    nrt__origin_next(origin);
-    if (exchange->failed < 0) { /* the exchange knows itself what is wrong */
-        nrt__exchange_end_here(exchange);
-        return;
-    }
-    nrt__origin_fail(exchange, error, error == NRT_ERR_ORIGIN_RESPONSE ? detail : reason);
 }
 
 static void on_idle_timeout(nrt__timer *timer, void *arg) {
@@ -89,135 +57,22 @@ static void on_idle_timeout(nrt__timer *timer, void *arg) {
 static void go_idle(nrt__origin_conn *conn) {
     nrt__origin *origin = conn->origin;
     conn->state = NRT__ORIGIN_IDLE;
-    conn->used_before = true;
     conn->idle_below = origin->idle;
     origin->idle = conn;
-    set_timer(conn, origin->options.idle_timeout_ms, on_idle_timeout);
+    nrt__stream_set_reading(&conn->stream, true);
+    nrt__origin_set_timer(conn, origin->options.idle_timeout_ms, on_idle_timeout);
 }
 
-/* The head is copied when it is there, the trailers at the end. */
-static int take_head(nrt__origin_conn *conn) {
-    nrt__message *from = &conn->response;
-    nrt__message *to = &conn->exchange->response.message;
-    nrt__fields_strip_hop(&from->fields);
-    to->status = from->status;
-    to->length = from->length;
-    to->has_length = from->has_length;
-    to->reason = nrt__arena_copy(&to->arena, from->reason);
-    return to->reason.ptr && nrt__fields_copy(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
-}
-
-/* An origin may answer before it has read the request's body. What is still on its way then would
- * meet its next read. */
-static bool was_read(const nrt__origin_conn *conn) {
-    int left = 0;
-    if (nrt_request_body(nrt_exchange_request(conn->exchange)).len == 0) {
-        return true;
-    }
-    return ioctl(conn->stream.io.fd, SIOCOUTQ, &left) == 0 && left == 0;
-}
-
-/* The response is whole. `clean`: nothing came behind it. */
-static void complete(nrt__origin_conn *conn, bool clean) {
-    nrt__origin *origin = conn->origin;
-    nrt_exchange *exchange = conn->exchange;
-    nrt__message *response = &exchange->response.message;
-    int error = 0;
-    if (!nrt__fields_copy(&response->trailers, &conn->response.trailers)) {
-        error = NRT_ERR_MEMORY;
-    }
-    bool keep = clean && conn->sent && was_read(conn) && conn->response.keep_alive &&
-                !conn->reader.to_close;
-    conn->exchange = NULL;
+void nrt__origin_conn_done(nrt__origin_conn *conn, bool keep) {
     if (keep) {
+        conn->used_before = true;
         go_idle(conn);
     } else {
         nrt__origin_conn_close(conn);
     }
-    nrt__origin_next(origin);
-    if (error < 0) {
-        nrt__origin_fail(exchange, error, NULL);
-    } else {
-        nrt__exchange_end_here(exchange);
-    }
 }
 
-/* ---- reading ---- */
-
-static void on_response_timeout(nrt__timer *timer, void *arg) {
-    nrt__origin_conn *conn = arg;
-    (void)timer;
-    refuse_response(conn, NRT_ERR_TIMEOUT, "the origin did not answer in time");
-}
-
-/* A head: interim ones are passed over (streams will carry them), the final one is taken. */
-static int on_head(nrt__origin_conn *conn, const char **reason) {
-    int status = conn->response.status;
-    if (status == 101) {
-        *reason = "101 although no upgrade was asked for";
-        return NRT_ERR_ORIGIN_RESPONSE;
-    }
-    if (status < 200) {
-        *reason = "too many interim responses";
-        return ++conn->interim > INTERIM_MAX ? NRT_ERR_ORIGIN_RESPONSE : 0;
-    }
-    set_timer(conn, conn->origin->options.timeout_ms, on_response_timeout);
-    *reason = nrt_error_text(NRT_ERR_MEMORY);
-    return take_head(conn);
-}
-
-static void begin_response(nrt__origin_conn *conn) {
-    nrt__h1_begin(&conn->reader, &conn->response, conn->exchange->to_head ? NRT__H1_TO_HEAD : 0);
-}
-
-/* Feeds what was read. False where the connection is gone or idle again. */
-static bool feed(nrt__origin_conn *conn, nrt_str bytes) {
-    conn->state = NRT__ORIGIN_RECEIVING;
-    for (;;) {
-        size_t used;
-        nrt_str body;
-        const char *reason = "";
-        int event = nrt__h1_read(&conn->reader, bytes.ptr, bytes.len, &used, &body);
-        bytes.ptr += used;
-        bytes.len -= used;
-        if (event < 0) {
-            refuse_response(conn, NRT_ERR_ORIGIN_RESPONSE, conn->reader.reason);
-            return false;
-        }
-        switch ((nrt__h1_event)event) {
-        case NRT__H1_MORE:
-            return true;
-        case NRT__H1_HEAD:
-            event = on_head(conn, &reason);
-            break;
-        case NRT__H1_BODY:
-            set_timer(conn, conn->origin->options.timeout_ms, on_response_timeout);
-            event = nrt_exchange_write(conn->exchange, body);
-            reason = nrt_error_text(event);
-            break;
-        case NRT__H1_END:
-            if (conn->response.status >= 200) {
-                complete(conn, bytes.len == 0);
-                return false;
-            }
-            begin_response(conn);
-            break;
-        }
-        if (event < 0) {
-            refuse_response(conn, event, reason);
-            return false;
-        }
-    }
-}
-
-static void on_end(nrt__origin_conn *conn) {
-    if (conn->state == NRT__ORIGIN_RECEIVING && nrt__h1_read_end(&conn->reader) == NRT__H1_END &&
-        conn->response.status >= 200) {
-        complete(conn, false);
-        return;
-    }
-    broke_off(conn, "the origin closed the connection before its response was complete");
-}
+/* ---- what the socket tells ---- */
 
 static void on_readable(void *arg) {
     nrt__origin_conn *conn = arg;
@@ -232,17 +87,12 @@ static void on_readable(void *arg) {
         return;
     }
     if (got == NRT__STREAM_END) {
-        on_end(conn);
+        nrt__origin_on_end(conn);
     } else if (got == NRT__STREAM_BROKEN) {
-        broke_off(conn, "the connection to the origin broke");
+        nrt__origin_broke_off(conn, "the connection to the origin broke");
     } else {
-        feed(conn, (nrt_str){origin->scratch, (size_t)got});
+        nrt__origin_on_bytes(conn, (nrt_str){origin->scratch, (size_t)got});
     }
-}
-
-static void on_drained(void *arg) {
-    nrt__origin_conn *conn = arg;
-    conn->sent = true;
 }
 
 /* The origin may have answered and closed without reading all of the request: what it said is still
@@ -258,7 +108,8 @@ static void on_broken(void *arg) {
 
 static const nrt__stream_events stream_events = {
     .readable = on_readable,
-    .drained = on_drained,
+    .moved = nrt__origin_on_moved,
+    .drained = nrt__origin_on_drained,
     .broken = on_broken,
 };
 
@@ -273,45 +124,23 @@ static bool is_fresh(nrt__origin_conn *conn) {
 
 void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
     nrt__origin *origin = conn->origin;
-    nrt__message *request = &exchange->request.message;
-    nrt__buf *out = &conn->stream.out;
-    nrt_str parts[2];
     bool stale = !is_fresh(conn);
     leave_idle(conn);
+    conn->state = NRT__ORIGIN_SENDING;
     if (stale) {
-        conn->state = NRT__ORIGIN_SENDING;
         nrt__origin_conn_close(conn);
         nrt__origin_again(origin, exchange);
         return;
     }
-    nrt_str target = request->target;
-    if (origin->target.base[0] && target.ptr[0] == '/') {
-        size_t len = strlen(origin->target.base);
-        char *joined = nrt__arena_get(&request->arena, len + target.len + 1);
-        if (!joined) {
-            conn->exchange = exchange;
-            conn->state = NRT__ORIGIN_SENDING;
-            refuse_response(conn, NRT_ERR_MEMORY, nrt_error_text(NRT_ERR_MEMORY));
-            return;
-        }
-        memcpy(joined, origin->target.base, len);
-        memcpy(joined + len, target.ptr, target.len);
-        request->target = (nrt_str){joined, len + target.len};
-    }
     conn->exchange = exchange;
-    conn->state = NRT__ORIGIN_SENDING;
-    conn->sent = false;
     conn->interim = 0;
-    begin_response(conn);
-    nrt__h1_write_parts(out, request, 0, NRT__STR(""), false, parts);
-    nrt__buf_put(out, parts[1]);
-    request->target = target; /* should it be sent again */
-    if (out->failed) {
-        refuse_response(conn, NRT_ERR_MEMORY, nrt_error_text(NRT_ERR_MEMORY));
-        return;
+    conn->headed = conn->started = conn->soon = false;
+    conn->origin_ended = conn->response_ended = conn->request_ended = false;
+    nrt__h1_begin(&conn->reader, &conn->response, exchange->to_head ? NRT__H1_TO_HEAD : 0);
+    int error = nrt__origin_write_request(conn);
+    if (error < 0) {
+        nrt__origin_refuse_response(conn, error, nrt_error_text(error));
     }
-    nrt__stream_written(&conn->stream);
-    set_timer(conn, origin->options.timeout_ms, on_response_timeout);
 }
 
 /* ---- dialling ---- */
@@ -327,6 +156,14 @@ static void on_dial_timeout(nrt__timer *timer, void *arg) {
     dial_failed(arg, "no answer in time");
 }
 
+static void keep_alive(int fd) {
+    const int on = 1, idle = KEEPALIVE_IDLE, interval = KEEPALIVE_INTERVAL, count = KEEPALIVE_COUNT;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* a unix socket needs none */
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static void on_dialed(int fd, int code, void *arg) {
     nrt__origin_conn *conn = arg;
     nrt__origin *origin = conn->origin;
@@ -338,9 +175,9 @@ static void on_dialed(int fd, int code, void *arg) {
         dial_failed(conn, strerror(code));
         return;
     }
+    keep_alive(fd);
     origin->dialing--;
     go_idle(conn);
-    conn->used_before = false;
     nrt__origin_next(origin);
 }
 
@@ -368,6 +205,6 @@ int nrt__origin_dial(nrt__origin *origin) {
     origin->conns.prev = conn;
     origin->conn_count++;
     origin->dialing++;
-    set_timer(conn, origin->options.connect_timeout_ms, on_dial_timeout);
+    nrt__origin_set_timer(conn, origin->options.connect_timeout_ms, on_dial_timeout);
     return 0;
 }

@@ -226,6 +226,7 @@ static int serve_one(served *one, const serve_options *options, const nrt__healt
     service_options.on_ready = on_ready;
     service_options.on_ready_arg = one;
     service_options.paused = health != NULL;
+    service_options.streaming = true;
     error =
         nrt_serve(one->program->conn, one->host, on_request, one, &service_options, &one->service);
     if (error == 0 && health) {

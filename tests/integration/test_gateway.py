@@ -259,12 +259,10 @@ def test_bodies_go_whatever_one_message_takes_up_to_a_limit(world, limited, orig
     assert len(origin.requests) == 5
 
 
-def test_a_response_over_max_payload_comes_too_up_to_a_limit(client, origin):
+def test_a_response_over_max_payload_comes_too(client, origin):
     origin.answer = lambda request: plain(b"x" * int(request.target[1:]))
-    for size in (1000000, 1048577, 3000000, 16 << 20):
+    for size in (1000000, 1048577, 3000000, (16 << 20) + 1, 1000000):
         assert client.get(f"/{size}").body == b"x" * size
-    assert_problem(client.get(f"/{(16 << 20) + 1}"), 502, "response-too-large")
-    assert client.get("/1000000").body == b"x" * 1000000
 
 
 # ---- requests that are refused -----------------------------------------------------------------
