@@ -447,11 +447,9 @@ nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id) {
 }
 
 /* A service that has the request without our knowing where it is learns when it shows itself that
- * nobody waits. */
+ * nobody waits; one that sends no frames never does, and costs no more than this. */
 static bool keep_to_tell(nrt__client *client, nrt__pending *one) {
-    bool framed = (one->call && one->call->opened) || /* or it could not take it at all */
-                  nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms);
-    if (one->state != NRT__PENDING_SENT || !framed || client->left >= LEFT_MAX ||
+    if (one->state != NRT__PENDING_SENT || client->left >= LEFT_MAX ||
         (one->call && one->call->flow.to.ptr)) {
         return false;
     }
