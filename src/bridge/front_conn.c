@@ -341,9 +341,14 @@ static void on_tunnel_end(nrt__front_conn *conn, ssize_t got) {
     nrt__front_pump_tunnel(conn, (nrt_str){"", 0});
 }
 
-/* How much may be read now. */
-static size_t room_of(const nrt__front_conn *conn) {
+/* How much may be read now; 0 where it is told although not asked: the client is gone. */
+static size_t room_of(nrt__front_conn *conn) {
     size_t kept = nrt__buf_len(&conn->pending);
+    if (conn->state == NRT__FRONT_TUNNEL && kept >= NRT__FRONT_PENDING_MAX / 2) {
+        /* Both sides have said all. What the kernel still holds is the rest of it. */
+        conn->pending.max = LINGER_BYTES;
+        return sizeof(conn->front->scratch);
+    }
     return kept == 0 && may_go_on(conn) ? sizeof(conn->front->scratch)
                                         : NRT__FRONT_PENDING_MAX - kept;
 }
@@ -351,7 +356,7 @@ static size_t room_of(const nrt__front_conn *conn) {
 static void on_readable(void *arg) {
     nrt__front_conn *conn = arg;
     size_t room = room_of(conn);
-    if (room == 0) { /* told although not asked: the client is gone */
+    if (room == 0) {
         nrt__front_conn_close(conn);
         return;
     }
