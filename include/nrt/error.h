@@ -55,6 +55,7 @@ extern "C" {
     X(EXPECTATION, -37, "expectation-failed", 417, "the expectation cannot be met")                \
     X(CONFIG, -39, "config", 500, "the configuration is not valid")                                \
     X(VERSION, -35, "http-version", 505, "only HTTP/1.1 and HTTP/1.0 are understood")              \
+    X(MEDIA, -40, "unsupported-media-type", 415, "the body is not of a type that is taken here")   \
     X(TLS, -38, "tls", 503, "no TLS connection to the NATS server can be made")
 
 typedef enum nrt_error {

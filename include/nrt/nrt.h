@@ -8,8 +8,10 @@
 #include <nrt/conn.h>
 #include <nrt/discovery.h>
 #include <nrt/error.h>
+#include <nrt/http.h>
 #include <nrt/loop.h>
 #include <nrt/message.h>
+#include <nrt/mux.h>
 #include <nrt/options.h>
 #include <nrt/service.h>
 

@@ -206,6 +206,8 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->owner = service->owner;
     exchange->served = NULL;
     exchange->events = NULL;
+    exchange->scope = NULL;
+    exchange->completed = NULL;
     exchange->session = nrt__session_delivering(services->session);
     exchange->accept = (nrt__accept){0};
     exchange->arrived_ms = services->env->now_ms;

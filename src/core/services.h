@@ -49,6 +49,8 @@ struct nrt_exchange {
     struct nrt__served *served;         /* NULL: nothing but a request and a reply, so far */
     const nrt__exchange_events *events; /* NULL: the handler takes requests whole */
     void *events_arg;
+    struct nrt__scope *scope;                  /* NULL: nothing has asked for it (core/scope.h) */
+    void (*completed)(nrt_exchange *exchange); /* once the last end has come; NULL: nobody asks */
     nrt__session *session; /* by which it came; NULL once that is gone */
     nrt__accept accept;    /* what the client understands */
     int64_t arrived_ms;
@@ -145,10 +147,16 @@ void nrt__services_switch(nrt__services *services, nrt__session *session);
 void nrt__services_forget(nrt__services *services, const nrt__session *session);
 size_t nrt__services_in_flight_on(const nrt__services *services, const nrt__session *session);
 
-/* One of the ends of an exchange has come; true with the last one: then nrt__exchange_finish must
- * be called on the connection's thread. Any thread. */
+/* One of the ends of an exchange has come; true with the last one, when `completed` has run: then
+ * nrt__exchange_finish must be called on the connection's thread. Any thread. */
 static inline bool nrt__exchange_end_one(nrt_exchange *exchange) {
-    return atomic_fetch_sub_explicit(&exchange->ends, 1, memory_order_acq_rel) == 1;
+    if (atomic_fetch_sub_explicit(&exchange->ends, 1, memory_order_acq_rel) != 1) {
+        return false;
+    }
+    if (exchange->completed) {
+        exchange->completed(exchange);
+    }
+    return true;
 }
 
 /* ---- bodies in pieces: on the connection's thread ---- */

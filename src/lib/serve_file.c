@@ -1,0 +1,289 @@
+/* Files as answers: found below a folder and nowhere else, and read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <nrt/http.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/conditional.h"
+#include "core/http_date.h"
+#include "core/services.h"
+#include "core/str.h"
+#include "lib/serve_file.h"
+
+/* What follows from a name's ending (IANA's registry of media types). */
+static const char *type_of(nrt_str path) {
+    static const char *const types[] = {
+        "avif",  "image/avif",
+        "css",   "text/css; charset=utf-8",
+        "csv",   "text/csv; charset=utf-8",
+        "gif",   "image/gif",
+        "gz",    "application/gzip",
+        "htm",   "text/html; charset=utf-8",
+        "html",  "text/html; charset=utf-8",
+        "ico",   "image/vnd.microsoft.icon",
+        "jpeg",  "image/jpeg",
+        "jpg",   "image/jpeg",
+        "js",    "text/javascript; charset=utf-8",
+        "json",  "application/json",
+        "md",    "text/markdown; charset=utf-8",
+        "mjs",   "text/javascript; charset=utf-8",
+        "mp3",   "audio/mpeg",
+        "mp4",   "video/mp4",
+        "pdf",   "application/pdf",
+        "png",   "image/png",
+        "svg",   "image/svg+xml",
+        "txt",   "text/plain; charset=utf-8",
+        "wasm",  "application/wasm",
+        "webm",  "video/webm",
+        "webp",  "image/webp",
+        "woff2", "font/woff2",
+        "xml",   "application/xml",
+        "zip",   "application/zip",
+    };
+    size_t dot = path.len;
+    while (dot > 0 && path.ptr[dot - 1] != '.' && path.ptr[dot - 1] != '/') {
+        dot--;
+    }
+    nrt_str ending = {path.ptr + dot, path.len - dot};
+    bool has_ending = dot > 0 && path.ptr[dot - 1] == '.';
+    for (size_t i = 0; has_ending && i < sizeof(types) / sizeof(types[0]); i += 2) {
+        if (nrt__str_same(ending, nrt_str_from(types[i]))) {
+            return types[i + 1];
+        }
+    }
+    return "application/octet-stream";
+}
+
+/* ---- opening ---- */
+
+/* Names with single slashes between, none of which begins with a dot; with a NUL into `out`. */
+static bool copy_path(nrt_str path, char out[PATH_MAX]) {
+    if (path.len == 0 || path.len >= PATH_MAX || memchr(path.ptr, '\0', path.len)) {
+        return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        bool begins = i == 0 || path.ptr[i - 1] == '/';
+        if (begins && (path.ptr[i] == '/' || path.ptr[i] == '.')) {
+            return false;
+        }
+    }
+    memcpy(out, path.ptr, path.len);
+    out[path.len] = '\0';
+    return path.ptr[path.len - 1] != '/';
+}
+
+/* Neither waits for a FIFO's other end nor takes a terminal. */
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+
+/* Name by name, following no link. */
+static int open_stepwise(int root, char *path) {
+    int folder = root;
+    char *name = path;
+    char *slash = strchr(name, '/');
+    while (slash && folder >= 0) {
+        *slash = '\0';
+        int next = openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int error = errno;
+        if (folder != root) {
+            close(folder);
+        }
+        errno = error;
+        folder = next;
+        name = slash + 1;
+        slash = strchr(name, '/');
+    }
+    if (folder < 0) {
+        return -1;
+    }
+    int file = openat(folder, name, OPEN_FLAGS | O_NOFOLLOW);
+    int error = errno;
+    if (folder != root) {
+        close(folder);
+    }
+    errno = error;
+    return file;
+}
+
+int nrt__file_open_below(int root, nrt_str path, bool stepwise) {
+    char copy[PATH_MAX];
+    if (!copy_path(path, copy)) {
+        errno = ENOENT;
+        return -1;
+    }
+    struct open_how how = {.flags = (unsigned)OPEN_FLAGS,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long file = -1;
+    if (!stepwise) {
+        file = syscall(SYS_openat2, root, copy, &how, sizeof(how));
+        /* An older kernel, or a filter of system calls that does not know it. */
+        stepwise = file < 0 && (errno == ENOSYS || errno == EPERM);
+    }
+    return stepwise ? open_stepwise(root, copy) : (int)file;
+}
+
+/* ---- answering ---- */
+
+typedef struct file_answer {
+    nrt_exchange *exchange;
+    int file;
+    nrt__representation what;
+    char etag[64];
+    char modified[NRT__HTTP_DATE_SIZE];
+    uint64_t first;
+    uint64_t last;
+} file_answer;
+
+static int set(nrt_exchange *exchange, const char *name, const char *value) {
+    return nrt_fields_set(nrt_exchange_fields(exchange), nrt_str_from(name), nrt_str_from(value));
+}
+
+static void describe(file_answer *answer, const struct stat *about) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    answer->what.size = (uint64_t)about->st_size;
+    answer->what.modified_s = about->st_mtim.tv_sec;
+    answer->what.now_s = now.tv_sec;
+    if (!nrt__http_date_write(answer->what.modified_s, answer->modified)) {
+        answer->modified[0] = '\0';
+    }
+    /* The same on all machines that have the same copy (the inode would not be). */
+    snprintf(answer->etag, sizeof(answer->etag), "\"%llx-%llx.%lx\"",
+             (unsigned long long)answer->what.size, (unsigned long long)about->st_mtim.tv_sec,
+             (unsigned long)about->st_mtim.tv_nsec);
+    answer->what.etag = nrt_str_from(answer->etag);
+}
+
+/* The bytes from `first` to `last` become the body. */
+static int read_body(file_answer *answer) {
+    nrt_exchange *exchange = answer->exchange;
+    uint64_t wanted = answer->last - answer->first + 1;
+    if (wanted > exchange->max_body) {
+        exchange->failed = NRT_ERR_RESPONSE_TOO_LARGE;
+        return 0;
+    }
+    char *room = nrt__buf_room(&exchange->body, wanted);
+    if (!room) {
+        exchange->failed = NRT_ERR_MEMORY;
+        return NRT_ERR_MEMORY;
+    }
+    size_t got = 0;
+    while (got < wanted) {
+        ssize_t count = pread(answer->file, room + got, wanted - got, (off_t)(answer->first + got));
+        if (count <= 0 && !(count < 0 && errno == EINTR)) {
+            nrt_exchange_problem(exchange, 500,
+                                 count < 0 ? "the file cannot be read"
+                                           : "the file became shorter while it was read");
+            return 0;
+        }
+        got += count > 0 ? (size_t)count : 0;
+    }
+    nrt__buf_added(&exchange->body, got);
+    return 0;
+}
+
+static int answer_range(file_answer *answer, nrt__range range) {
+    nrt_exchange *exchange = answer->exchange;
+    char text[80];
+    int error = 0;
+    if (range == NRT__RANGE_NONE) {
+        nrt_exchange_problem(exchange, 416, "the range begins behind the end of the file");
+        snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)answer->what.size);
+        return set(exchange, "Content-Range", text);
+    }
+    if (range == NRT__RANGE_PART) {
+        snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)answer->first,
+                 (unsigned long long)answer->last, (unsigned long long)answer->what.size);
+        error = set(exchange, "Content-Range", text);
+        nrt_exchange_set_status(exchange, 206);
+    } else {
+        answer->first = 0;
+        answer->last = answer->what.size - 1;
+    }
+    if (exchange->to_head) { /* its length is told without reading it */
+        exchange->response.message.length = answer->what.size;
+        exchange->response.message.has_length = true;
+        return error;
+    }
+    return error < 0 || answer->what.size == 0 ? error : read_body(answer);
+}
+
+static int answer_file(file_answer *answer, nrt_str path) {
+    nrt_exchange *exchange = answer->exchange;
+    const nrt_request *request = nrt_exchange_request(exchange);
+    nrt_str method = nrt_request_method(request);
+    const nrt_fields *fields = nrt_request_fields(request);
+    int status = nrt__conditional_check(method, fields, &answer->what);
+    int error = 0;
+    if (status == 412) {
+        nrt_exchange_problem(exchange, 412, "the file is not the one that the condition is for");
+    } else {
+        bool typed = nrt_fields_get(nrt_exchange_fields(exchange), "Content-Type").ptr;
+        nrt_exchange_set_status(exchange, status == 304 ? 304 : 200);
+        error = set(exchange, "Accept-Ranges", "bytes");
+        if (error == 0 && !typed && status != 304) {
+            error = set(exchange, "Content-Type", type_of(path));
+        }
+    }
+    if (error == 0 && status == 0) {
+        error = answer_range(
+            answer, nrt__range_read(method, fields, &answer->what, &answer->first, &answer->last));
+    }
+    /* Validators of what is here now; behind what makes a problem, which begins anew. */
+    if (error == 0) {
+        error = set(exchange, "ETag", answer->etag);
+    }
+    if (error == 0 && answer->modified[0]) {
+        error = set(exchange, "Last-Modified", answer->modified);
+    }
+    return error;
+}
+
+static int refuse_method(nrt_exchange *exchange) {
+    nrt_exchange_problem(exchange, 405, "files are read with GET and HEAD");
+    return set(exchange, "Allow", "GET, HEAD");
+}
+
+static int open_and_answer(nrt_exchange *exchange, int root, nrt_str path) {
+    file_answer answer = {.exchange = exchange};
+    struct stat about;
+    int error = 0;
+    answer.file = nrt__file_open_below(root, path, false);
+    if (answer.file < 0 || fstat(answer.file, &about) < 0 || !S_ISREG(about.st_mode)) {
+        nrt_exchange_problem(exchange, 404, "there is no such file");
+    } else {
+        describe(&answer, &about);
+        error = answer_file(&answer, path);
+    }
+    if (answer.file >= 0) {
+        close(answer.file);
+    }
+    return error;
+}
+
+int nrt_serve_file(nrt_exchange *exchange, const char *root, nrt_str path) {
+    nrt_str method = nrt_request_method(nrt_exchange_request(exchange));
+    int error = NRT_ERR_USAGE;
+    nrt__buf_clear(&exchange->body); /* the file is all of it */
+    if (!nrt__str_equal(method, NRT__STR("GET")) && !nrt__str_equal(method, NRT__STR("HEAD"))) {
+        error = refuse_method(exchange);
+    } else if (root) {
+        int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int saved = errno;
+        error = NRT_ERR_SYSTEM;
+        if (folder >= 0) {
+            error = open_and_answer(exchange, folder, path);
+            close(folder);
+        }
+        errno = saved;
+    }
+    if (error < 0) {
+        nrt_exchange_error(exchange, error);
+    }
+    return error;
+}
