@@ -8,76 +8,7 @@
 #include "config_fixture.h"
 #include "core/h1_whole.h"
 #include "engine.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *memory);
-char *__wrap_strndup(const char *text, size_t max);
-char *__wrap_strdup(const char *text);
-
-static struct {
-    long at;      /* which allocation fails; 0: none */
-    long count;   /* of them since it was set */
-    bool onwards; /* and all after it */
-    bool failed;  /* at least one did */
-    long live;    /* allocations not freed */
-} alloc;
-
-static bool fails(void) {
-    if (alloc.at == 0) {
-        return false;
-    }
-    alloc.count++;
-    bool now = alloc.count == alloc.at || (alloc.onwards && alloc.count > alloc.at);
-    alloc.failed = alloc.failed || now;
-    return now;
-}
-
-static void *counted(void *memory) {
-    alloc.live += memory != NULL;
-    return memory;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : counted(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : counted(__real_calloc(count, size));
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    if (fails()) {
-        return NULL;
-    }
-    void *memory = __real_realloc(old, size);
-    alloc.live += memory != NULL && old == NULL;
-    return memory;
-}
-
-void __wrap_free(void *memory) {
-    alloc.live -= memory != NULL;
-    __real_free(memory);
-}
-
-char *__wrap_strndup(const char *text, size_t max) {
-    size_t len = strnlen(text, max);
-    char *copy = __wrap_malloc(len + 1);
-    if (copy) {
-        memcpy(copy, text, len);
-        copy[len] = '\0';
-    }
-    return copy;
-}
-
-char *__wrap_strdup(const char *text) {
-    return __wrap_strndup(text, SIZE_MAX);
-}
+#include "failmalloc.h"
 
 static engine e; /* its own memory is not of the heap */
 static int calls;
@@ -364,10 +295,6 @@ static void a_service_answers_or_drops_but_keeps_count(void **state) {
     fail_each(ENGINE_SERVICES, service_round, true);
 }
 
-static void *never_fails(size_t size) {
-    return counted(__real_malloc(size));
-}
-
 static void services_are_found_or_it_is_told(void **state) {
     (void)state;
     unsigned parts = ENGINE_SERVICES | ENGINE_DISCOVERY;
@@ -376,7 +303,7 @@ static void services_are_found_or_it_is_told(void **state) {
     fail_each(parts, discovery_round, true);
     /* jansson 2.14 reads beyond its buffer where it cannot grow that for a string of more than 16
      * characters: it gets all the memory that it wants here. */
-    json_set_alloc_funcs(never_fails, __wrap_free);
+    json_set_alloc_funcs(malloc_never_fails, __wrap_free);
     fail_each(ENGINE_GATHERS, gather_round, false);
     fail_each(ENGINE_GATHERS, gather_round, true);
     json_set_alloc_funcs(__wrap_malloc, __wrap_free);
