@@ -51,8 +51,8 @@ struct nrt_exchange {
     void *events_arg;
     struct nrt__scope *scope;                  /* NULL: nothing has asked for it (core/scope.h) */
     void (*completed)(nrt_exchange *exchange); /* once the last end has come; NULL: nobody asks */
-    nrt__session *session; /* by which it came; NULL once that is gone */
-    nrt__accept accept;    /* what the client understands */
+    nrt__session *session;                     /* by which it came; NULL once that is gone */
+    nrt__accept accept;                        /* what the client understands */
     int64_t arrived_ms;
     size_t max_body;  /* what fits one message now */
     int failed;       /* an error that replaces the response: NRT_ERR_* */

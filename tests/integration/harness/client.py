@@ -1,5 +1,6 @@
 """HTTP clients of the gateway: raw bytes on a socket, and the real curl."""
 
+import json
 import os
 import re
 import select
@@ -96,6 +97,10 @@ class CurlResult:
     @property
     def text(self):
         return self.body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
 
     def __repr__(self):
         return f"<curl exit {self.code}: {self.body!r} {self.errors!r}>"
