@@ -59,10 +59,8 @@ static void on_put(nrt_exchange *exchange, void *arg) {
 
 /* After each answer, whoever made it. */
 static void on_answered(nrt_exchange *exchange, void *arg) {
-    nrt_str method = nrt_request_method(nrt_exchange_request(exchange));
     (void)arg;
-    fprintf(stderr, "%.*s \"%s\" %d\n", (int)method.len, method.ptr, nrt_exchange_pattern(exchange),
-            nrt_exchange_status(exchange));
+    fprintf(stderr, "%d \"%s\"\n", nrt_exchange_status(exchange), nrt_exchange_pattern(exchange));
 }
 
 static void on_drained(nrt_conn *conn, void *done) {

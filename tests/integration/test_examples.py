@@ -3,11 +3,10 @@
 import glob
 import os
 import re
-import subprocess
 
 import pytest
 
-from harness.client import Client
+from harness.clock import until
 from harness.message import assert_problem
 from harness.world import BUILD, HERE
 
@@ -21,14 +20,68 @@ def read(*path):
 
 
 @pytest.fixture
+def nats(world):
+    return world.nats(monitor=True)
+
+
+@pytest.fixture
 def example(world, nats):
-    """example(NAME, ...): starts one, with the server in its environment."""
-    def example(name, **options):
-        child = world.start([os.path.join(BUILD, "examples", name)], name, env={"NATS_URL": nats.url},
-                            **options)
-        nats.wait_subscription(f"nrt.requests.{options.pop('host', name)}.nats.*")
+    """example(NAME, HOST): starts one, with the server in its environment, until it serves."""
+    def example(name, host):
+        child = world.start([path_of(name)], name, env={"NATS_URL": nats.url})
+        subject = f"nrt.requests.{host}.*"
+        until(lambda: subject in str(nats.monitoring("/subsz?subs=1")), f"{name} serves {host}")
         return child
     return example
+
+
+def path_of(name):
+    return os.path.join(BUILD, "examples", name)
+
+
+def test_hello_says_hello(world, nats, example):
+    hello = example("hello", "hello.nats")
+    assert world.get(nats, "http://hello.nats/hello/you").stdout == "hello you\n"
+    assert world.get(nats, "http://hello.nats/hello/S%C3%A3o%20Paulo").stdout == "hello São Paulo\n"
+    client = world.client(world.gateway(nats, "--route", "/=hello.nats"))
+    assert_problem(client.get("/other"), 404, None)
+    assert client.post("/hello/you", b"").get("Allow") == "GET, HEAD, OPTIONS"
+    hello.expected = -15  # it has no handler for SIGTERM
+
+
+def test_serve_keeps_notes(world, nats, example):
+    example("serve", "notes.nats")
+    client = world.client(world.gateway(nats, "--route", "/=notes.nats"))
+    put = lambda name, text: client.request("PUT", "/notes/" + name, body=text).status
+    assert put("milk", b"buy \"two\" bottles") == 201
+    assert client.get("/notes/milk").json == {"text": 'buy "two" bottles'}
+    assert put("milk", b"done") == 204
+    assert client.get("/notes/milk").json == {"text": "done"}
+    assert put("a%2Fb", b"c") == 201
+    assert client.get("/notes/a%2Fb").json == {"text": "c"}
+    assert put("x" * 64, b"") == 413 and put("x", b"y" * 256) == 413
+    assert put("strange", b"\xff") == 201
+    assert_problem(client.get("/notes/strange"), 500, None)
+    assert_problem(client.get("/notes/none"), 404, None)
+    refused = client.request("DELETE", "/notes/milk")
+    assert_problem(refused, 405, None)
+    assert refused.get("Allow") == "GET, HEAD, OPTIONS, PUT"
+    for number in range(97):
+        assert put(f"more{number}", b"") == 201
+    assert put("too-many", b"") == 507
+
+
+def test_get_gets(world, nats, example):
+    hello = example("hello", "hello.nats")
+    env = {"NATS_URL": nats.url}
+    assert world.run([path_of("get"), "http://hello.nats/hello/you"], env=env).stdout == "hello you\n"
+    missing = world.run([path_of("get"), "http://hello.nats/other"], env=env, expect=1)
+    assert '"status": 404' in missing.stdout
+    nobody = world.run([path_of("get"), "http://nobody.nats/"], env=env, expect=1)
+    assert "no service answers" in nobody.stderr
+    for wrong in (["http://example.com/"], []):
+        assert "usage: get" in world.run([path_of("get"), *wrong], env=env, expect=2).stderr
+    hello.expected = -15
 
 
 @pytest.mark.parametrize("name", ["hello.c", "get.c"])
