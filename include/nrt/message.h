@@ -52,6 +52,8 @@ NRT_API nrt_str nrt_request_target(const nrt_request *request); /* as sent: "/ci
 NRT_API nrt_str nrt_request_host(const nrt_request *request);   /* lower case, without port */
 NRT_API nrt_str nrt_request_body(const nrt_request *request); /* content, transfer coding undone */
 NRT_API const nrt_fields *nrt_request_fields(const nrt_request *request);
+NRT_API const nrt_fields *nrt_request_trailers(const nrt_request *request);
+NRT_API nrt_str nrt_request_upgrade(const nrt_request *request); /* the protocol asked for, or "" */
 
 /* The same fields, for changing. Framing and hop-by-hop fields (Host, Content-Length,
  * Transfer-Encoding, Connection …) and NRT-* are made by the library: whatever stands here of them

@@ -14,5 +14,6 @@
 #include <nrt/mux.h>
 #include <nrt/options.h>
 #include <nrt/service.h>
+#include <nrt/stream.h>
 
 #endif

@@ -34,7 +34,7 @@ typedef struct nrt_service_options {
     nrt_service_ready_fn on_ready;
     void *on_ready_arg;
     bool paused;    /* begins outside the queue group, until nrt_service_resume */
-    bool streaming; /* the handler runs with a request's head, whose body may still be coming */
+    bool streaming; /* the handler runs with a request's head: see "bodies in pieces" below */
 
     /* What discovery tells of the service (nrt/discovery.h): who may publish to $SRV sees it.
      * Strings are copied by nrt_serve and are UTF-8 without control characters. */
@@ -95,8 +95,13 @@ NRT_API int nrt_exchange_set_status(nrt_exchange *exchange, int status);
  * library. */
 NRT_API nrt_fields *nrt_exchange_fields(nrt_exchange *exchange);
 
-/* Appends to the response's body; copies. NRT_ERR_RESPONSE_TOO_LARGE when it would not fit one
- * message: the response then becomes a 502 with that code. NRT_ERR_MEMORY: likewise a 503. */
+/* Its trailer fields, likewise. */
+NRT_API nrt_fields *nrt_exchange_trailers(nrt_exchange *exchange);
+
+/* Appends to the response's body; copies. NRT_ERR_RESPONSE_TOO_LARGE beyond `max_body`, or beyond
+ * one message where the client takes no more: the response then becomes a 502 with that code.
+ * NRT_ERR_MEMORY: likewise a 503. On a worker, after nrt_exchange_start, it waits until the client
+ * takes more: NRT_ERR_CANCELED once nobody does. */
 NRT_API int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes);
 
 /* The response will be ended by nrt_exchange_end, later, from any thread; the handler may return.
@@ -112,6 +117,78 @@ NRT_API int nrt_exchange_reply(nrt_exchange *exchange, int status, const char *t
 
 /* An application/problem+json answer (RFC 9457). `detail` may be NULL. */
 NRT_API int nrt_exchange_problem(nrt_exchange *exchange, int status, const char *detail);
+
+/* Whether nobody waits for the answer any more: the client has left, or is gone. It is known for
+ * what takes longer than 100 ms, and for streams. Any thread. */
+NRT_API bool nrt_exchange_is_canceled(const nrt_exchange *exchange);
+
+/* ---- bodies in pieces --------------------------------------------------------------------------
+ *
+ * A handler need not know of any of this: it gets requests whole and may answer with as much as
+ * `max_body`. What follows is for bodies of any length, in either direction, and for other
+ * protocols (WebSocket). It needs a client that takes streams, as all of this library do.
+ *
+ * Responses: nrt_exchange_start sends the head; nrt_exchange_send then sends the body as it may go.
+ * Requests: in a service with `streaming`, the handler runs when the head is there. Where
+ * nrt_exchange_is_whole, so is the body; else nrt_exchange_set_events says who gets it.
+ *
+ * On the connection's thread, but for what says otherwise. On workers (options.workers) there are
+ * calls that wait instead: nrt_exchange_read for the request, nrt_exchange_write after
+ * nrt_exchange_start for the response. */
+
+/* What a handler that defers is told, on the connection's thread, until the exchange is over. Any
+ * of them may end it. */
+typedef struct nrt_exchange_events {
+    size_t size; /* sizeof(nrt_exchange_events) */
+    bool hold;   /* bytes of `data` count as taken only by nrt_exchange_consume: meanwhile the
+                    client may send a window (at most 256 KiB) and no more */
+    void (*data)(nrt_exchange *exchange, nrt_str bytes, void *arg); /* valid during the call */
+    void (*end)(nrt_exchange *exchange, const nrt_fields *trailers, void *arg);
+    void (*writable)(nrt_exchange *exchange, void *arg); /* nrt_exchange_send may go on */
+    void (*canceled)(nrt_exchange *exchange, void *arg); /* nobody waits; still to be ended */
+} nrt_exchange_events;
+
+/* Whether all of the request is there. */
+NRT_API bool nrt_exchange_is_whole(const nrt_exchange *exchange);
+
+/* `events` lives as long as the exchange; its functions may be NULL. A client that has asked first
+ * (Expect: 100-continue) is told to go on. NRT_ERR_USAGE. */
+NRT_API int nrt_exchange_set_events(nrt_exchange *exchange, const nrt_exchange_events *events,
+                                    void *arg);
+
+/* With events->hold: so many bytes of `data` are done with. */
+NRT_API void nrt_exchange_consume(nrt_exchange *exchange, size_t len);
+
+/* Sends an interim response (103 Early Hints, say; 102 to 199, but for 101) with the fields that
+ * the response has so far, which stay. NRT_ERR_UNSUPPORTED where the client takes none, which does
+ * no harm; NRT_ERR_USAGE, NRT_ERR_STATE (the response has begun). Not on workers. */
+NRT_API int nrt_exchange_interim(nrt_exchange *exchange, int status);
+
+/* Sends the response's status and fields now; the body follows in pieces. NRT_ERR_UNSUPPORTED: the
+ * client takes only one message, so that nrt_exchange_write it is. NRT_ERR_STATE: it has begun, or
+ * is canceled. NRT_ERR_BUSY: there is no room for now. Also on a worker, which it makes wait. */
+NRT_API int nrt_exchange_start(nrt_exchange *exchange);
+
+/* Sends more of a response that was started; *sent says how much of `bytes`, `writable` when there
+ * is room for more. What nrt_exchange_write was given goes out behind it, at the end.
+ * NRT_ERR_STATE: it was not started, has ended, or is canceled. */
+NRT_API int nrt_exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent);
+
+/* The response broke off: what the client has of it is not all. Still to be ended. */
+NRT_API void nrt_exchange_abort(nrt_exchange *exchange);
+
+/* On a worker: waits for the next bytes of the request's body, or gives what is there of a whole
+ * one. *got is how many were written to `to`; 0 is the end. NRT_ERR_CANCELED, NRT_ERR_USAGE (not on
+ * a worker). */
+NRT_API int nrt_exchange_read(nrt_exchange *exchange, void *to, size_t size, size_t *got);
+
+/* Another protocol (RFC 9110 section 7.8): what the client asks for is in the request's
+ * nrt_request_upgrade; this answers 101 with the fields so far. Then nrt_exchange_send and `data`
+ * carry its bytes, nrt_exchange_shut says that no more are sent while more are taken, `end` that no
+ * more come, and the end of the exchange ends both. NRT_ERR_USAGE where it was not asked for,
+ * others as nrt_exchange_start. */
+NRT_API int nrt_exchange_upgrade(nrt_exchange *exchange, const char *protocol);
+NRT_API int nrt_exchange_shut(nrt_exchange *exchange); /* NRT_ERR_BUSY: again on `writable` */
 
 #ifdef __cplusplus
 }

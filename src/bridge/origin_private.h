@@ -87,7 +87,7 @@ void nrt__origin_clear_timer(nrt__origin_conn *conn);
 
 /* What an exchange tells; `arg` is the origin while it waits for a connection, then the
  * connection. */
-extern const nrt__exchange_events nrt__origin_waiting_events;
+extern const nrt_exchange_events nrt__origin_waiting_events;
 
 /* Writes the request, as far as it is there. NRT_ERR_MEMORY. */
 int nrt__origin_write_request(nrt__origin_conn *conn);

@@ -6,7 +6,7 @@
 #include "core/h1_writer.h"
 #include "core/str.h"
 
-static const nrt__exchange_events working_events;
+static const nrt_exchange_events working_events;
 
 /* ---- while it waits for a connection ---- */
 
@@ -32,7 +32,9 @@ static void on_waiting_canceled(nrt_exchange *exchange, void *arg) {
     nrt__exchange_end_here(exchange);
 }
 
-const nrt__exchange_events nrt__origin_waiting_events = {
+const nrt_exchange_events nrt__origin_waiting_events = {
+    .size = sizeof(nrt_exchange_events),
+    .hold = true,
     .data = on_waiting_data,
     .end = on_waiting_end,
     .canceled = on_waiting_canceled,
@@ -126,7 +128,7 @@ int nrt__origin_write_request(nrt__origin_conn *conn) {
     nrt_str target = request->target;
     conn->held = 0;
     conn->chunked = conn->ended = conn->sent = conn->expects = false;
-    conn->whole = nrt__exchange_is_whole(exchange) && request->upgrade.len == 0;
+    conn->whole = nrt__exchange_has_all(exchange) && request->upgrade.len == 0;
     if (!join_target(conn, request)) {
         return NRT_ERR_MEMORY;
     }
@@ -230,7 +232,9 @@ static void on_canceled(nrt_exchange *exchange, void *arg) {
     nrt__origin_next(origin);
 }
 
-static const nrt__exchange_events working_events = {
+static const nrt_exchange_events working_events = {
+    .size = sizeof(nrt_exchange_events),
+    .hold = true,
     .data = on_data,
     .end = on_end,
     .writable = on_writable,

@@ -309,7 +309,7 @@ static int take_body(nrt__origin_conn *conn, nrt_str bytes, const char **reason)
         error = nrt__exchange_send(exchange, bytes, &sent);
     }
     if (error == 0 && sent < bytes.len) {
-        error = nrt_exchange_write(exchange, (nrt_str){bytes.ptr + sent, bytes.len - sent});
+        error = nrt__exchange_append(exchange, (nrt_str){bytes.ptr + sent, bytes.len - sent});
     }
     *reason = nrt_error_text(error);
     return error;

@@ -71,7 +71,7 @@ int nrt__client_open(nrt__client *client, nrt__message *request, uint32_t timeou
 bool nrt__client_is_framed(nrt__client *client, nrt_str host);
 
 /* Sends more of the body, as far as there is room; `writable` tells when there is again. *sent says
- * how much. NRT_ERR_STATE where it is over. */
+ * how much. NRT_ERR_STATE where it is over, NRT_ERR_USAGE for more than the head has said. */
 int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, size_t *sent);
 
 /* The request's body is complete; `trailers` may be NULL. */

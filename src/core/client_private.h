@@ -37,7 +37,9 @@ typedef struct nrt__call {
     bool upgrade;      /* and asks for one */
     bool ending;       /* all of its body is written; the end goes out when it may */
     bool waits;        /* there was no room to write */
-    bool has_length;   /* the head said how long the body is */
+    bool sized;        /* the request's head says how long its body is */
+    uint64_t size;
+    bool has_length; /* the head said how long the body is */
     uint64_t length;
     nrt_response *response; /* collected for who wants it whole */
     nrt__buf body;

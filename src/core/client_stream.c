@@ -79,6 +79,9 @@ int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, si
     if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
     }
+    if (call->sized && bytes.len > call->size - call->flow.out_sent) {
+        return NRT_ERR_USAGE; /* not what the head has said */
+    }
     int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
     call->waits = *sent < bytes.len;
     return error;
@@ -100,6 +103,9 @@ int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *t
     nrt__call *call = call_of(client, id);
     if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
+    }
+    if (call->sized && call->flow.out_sent < call->size) {
+        return NRT_ERR_USAGE;
     }
     nrt__buf_clear(&call->trailers);
     if (trailers) {
@@ -176,6 +182,8 @@ static int open_call(nrt__client *client, nrt__pending *one, nrt__message *reque
     request->body = body;
     call->opened = true;
     call->upgrade = request->upgrade.len > 0;
+    call->sized = request->has_length && !call->upgrade;
+    call->size = request->length;
     call->flow.out_max = NRT__FLOW_OPEN_BODY;
     return error < 0 ? error : nrt__pending_start(client, one);
 }

@@ -27,7 +27,7 @@ nrt_fields *nrt_exchange_fields(nrt_exchange *exchange) {
     return &exchange->response.message.fields;
 }
 
-int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes) {
+int nrt__exchange_append(nrt_exchange *exchange, nrt_str bytes) {
     if (exchange->failed < 0) {
         return exchange->failed;
     }
@@ -36,6 +36,14 @@ int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes) {
         exchange->failed = full ? NRT_ERR_RESPONSE_TOO_LARGE : NRT_ERR_MEMORY;
     }
     return exchange->failed;
+}
+
+nrt_fields *nrt_exchange_trailers(nrt_exchange *exchange) {
+    return &exchange->response.message.trailers;
+}
+
+bool nrt_exchange_is_canceled(const nrt_exchange *exchange) {
+    return atomic_load_explicit(&exchange->canceled, memory_order_relaxed);
 }
 
 void nrt_exchange_defer(nrt_exchange *exchange) {
@@ -48,7 +56,7 @@ int nrt_exchange_reply(nrt_exchange *exchange, int status, const char *type, nrt
         error = nrt_fields_set(nrt_exchange_fields(exchange), NRT__STR("Content-Type"),
                                nrt_str_from(type));
     }
-    return error < 0 ? error : nrt_exchange_write(exchange, body);
+    return error < 0 ? error : nrt__exchange_append(exchange, body);
 }
 
 void nrt__exchange_problem(nrt_exchange *exchange, int status, const char *code,

@@ -152,6 +152,15 @@ nrt_str nrt_request_body(const nrt_request *request) {
     return request->message.body;
 }
 
+const nrt_fields *nrt_request_trailers(const nrt_request *request) {
+    return &request->message.trailers;
+}
+
+nrt_str nrt_request_upgrade(const nrt_request *request) {
+    nrt_str protocol = request->message.upgrade;
+    return protocol.ptr ? protocol : (nrt_str){"", 0};
+}
+
 const nrt_fields *nrt_request_fields(const nrt_request *request) {
     return &request->message.fields;
 }

@@ -79,6 +79,28 @@ static void cut(nrt_exchange *head) {
     head->next = head->prev = head;
 }
 
+/* Each of them goes to the end before it is told: it may end itself. */
+static void cancel_all(nrt_exchange *head) {
+    size_t left = 0;
+    for (const nrt_exchange *exchange = head->next; exchange != head; exchange = exchange->next) {
+        left++;
+    }
+    for (; left > 0 && head->next != head; left--) {
+        nrt_exchange *exchange = head->next;
+        nrt__exchange_ring_remove(exchange);
+        nrt__exchange_ring_add(head, exchange);
+        bool told = atomic_exchange_explicit(&exchange->canceled, true, memory_order_relaxed);
+        if (!told && exchange->events && exchange->events->canceled) {
+            exchange->events->canceled(exchange, exchange->events_arg);
+        }
+    }
+}
+
+void nrt__services_cancel(nrt__services *services) {
+    cancel_all(&services->in_flight);
+    cancel_all(&services->fresh);
+}
+
 void nrt__services_cut(nrt__services *services) {
     cut(&services->in_flight);
     cut(&services->fresh);
@@ -208,6 +230,9 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->events = NULL;
     exchange->scope = NULL;
     exchange->completed = NULL;
+    exchange->pipe = NULL;
+    exchange->on_worker = false;
+    atomic_store_explicit(&exchange->canceled, false, memory_order_relaxed);
     exchange->session = nrt__session_delivering(services->session);
     exchange->accept = (nrt__accept){0};
     exchange->arrived_ms = services->env->now_ms;

@@ -26,15 +26,6 @@ typedef struct nrt__services_options {
  * return stands for where it was not deferred). */
 enum { NRT__EXCHANGE_ENDS = 2 };
 
-/* What a handler that takes the request's body in pieces is told, on the connection's thread. It
- * ends the exchange in any case. */
-typedef struct nrt__exchange_events {
-    void (*data)(nrt_exchange *exchange, nrt_str bytes, void *arg); /* nrt__exchange_take then */
-    void (*end)(nrt_exchange *exchange, const nrt_fields *trailers, void *arg);
-    void (*writable)(nrt_exchange *exchange, void *arg);
-    void (*canceled)(nrt_exchange *exchange, void *arg); /* nobody waits for the answer */
-} nrt__exchange_events;
-
 struct nrt_exchange {
     nrt_exchange *next; /* the pool, or the ring of those in flight */
     nrt_exchange *prev;
@@ -44,10 +35,10 @@ struct nrt_exchange {
     nrt_request request;
     nrt_response response;
     nrt__buf body;
-    nrt__buf upload;                    /* the request's body, where it came in pieces */
-    nrt_str reply;                      /* the reply subject, in request's arena */
-    struct nrt__served *served;         /* NULL: nothing but a request and a reply, so far */
-    const nrt__exchange_events *events; /* NULL: the handler takes requests whole */
+    nrt__buf upload;                   /* the request's body, where it came in pieces */
+    nrt_str reply;                     /* the reply subject, in request's arena */
+    struct nrt__served *served;        /* NULL: nothing but a request and a reply, so far */
+    const nrt_exchange_events *events; /* NULL: nobody takes the request's body in pieces */
     void *events_arg;
     struct nrt__scope *scope;                  /* NULL: nothing has asked for it (core/scope.h) */
     void (*completed)(nrt_exchange *exchange); /* once the last end has come; NULL: nobody asks */
@@ -59,6 +50,7 @@ struct nrt_exchange {
     int64_t began_ns; /* when it arrived */
     atomic_int
         ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
+    atomic_bool canceled; /* nobody waits for the answer */
     bool deferred;
     bool to_head;
     bool is_problem;      /* ours: it carries NRT-Error */
@@ -67,6 +59,8 @@ struct nrt_exchange {
     bool refused;         /* at the limit of requests in flight */
     char id[24];          /* NRT-ID */
     void *owner;          /* lib's: where the end is reported */
+    void *pipe;           /* lib's: bodies between a worker and the connection's thread */
+    bool on_worker;       /* lib's: its handler runs there */
     nrt_exchange *queued; /* lib's: the next one in a queue between threads */
 };
 
@@ -104,6 +98,9 @@ nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__ses
 
 /* Services added from now on tell of themselves there. NULL: nowhere. It must outlive them. */
 void nrt__services_announce(nrt__services *services, nrt__discovery *discovery);
+
+/* Everybody who works on an exchange learns that it is canceled. */
+void nrt__services_cancel(nrt__services *services);
 
 /* Cuts exchanges in flight loose: nothing is answered any more, and their end frees them
  * (nrt__exchange_finish). */
@@ -164,9 +161,14 @@ static inline bool nrt__exchange_end_one(nrt_exchange *exchange) {
 /* Whether the response may be longer than one message. */
 bool nrt__exchange_can_stream(const nrt_exchange *exchange);
 
-/* Whether all of the request is there. Else, inside the handler, who wants the pieces says so. */
-bool nrt__exchange_is_whole(const nrt_exchange *exchange);
-void nrt__exchange_stream(nrt_exchange *exchange, const nrt__exchange_events *events, void *arg);
+/* Whether all of the request is there. */
+bool nrt__exchange_has_all(const nrt_exchange *exchange);
+
+/* Who is told of the pieces; NULL: nobody, they are passed over. */
+void nrt__exchange_stream(nrt_exchange *exchange, const nrt_exchange_events *events, void *arg);
+
+/* A client that asks whether its body is wanted (Expect) is told that it is. */
+int nrt__exchange_continue(nrt_exchange *exchange);
 
 /* So many bytes of `data` are done with. */
 void nrt__exchange_take(nrt_exchange *exchange, size_t len);
@@ -196,6 +198,9 @@ void nrt__services_drained(nrt__services *services);
 
 /* Sends the response and takes the exchange back. */
 void nrt__exchange_finish(nrt_exchange *exchange);
+
+/* nrt_exchange_write without waiting, on whatever thread. */
+int nrt__exchange_append(nrt_exchange *exchange, nrt_str bytes);
 
 /* Makes the response a problem (RFC 9457); `code` is NRT-Error's, or NULL. */
 void nrt__exchange_problem(nrt_exchange *exchange, int status, const char *code,

@@ -124,6 +124,14 @@ void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg);
 /* There is room again. */
 void nrt__served_writable(nrt__served *one);
 
+/* Over before its time: nobody waits for the answer, or something broke. */
+void nrt__exchange_cancel(nrt_exchange *exchange);
+
+/* ---- services_watch.c ---- */
+
+/* There are streams to be looked after. */
+void nrt__services_watch(nrt__services *services);
+
 /* Sends the response as a stream, the body as it may go. 1 once all is done, 0 where more goes out
  * later; an error where its head could not be sent. */
 int nrt__exchange_stream_out(nrt_exchange *exchange);

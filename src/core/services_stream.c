@@ -9,11 +9,8 @@
 #include "core/subject.h"
 
 enum {
-    TICK_MS = 1000,
     GRANT_MAX = 16 * 1024 * 1024, /* of all windows together */
 };
-
-static void on_tick(nrt__timer *timer, void *arg);
 
 /* ---- made and unmade ---- */
 
@@ -72,10 +69,7 @@ nrt__served *nrt__served_create(nrt_exchange *exchange) {
     one->flow.in_ended = true; /* unless it is opened as a stream */
     one->flow.heard_ms = one->flow.said_ms = services->env->now_ms;
     nrt__buf_init(&one->upload, services->options.max_body);
-    if (!nrt__timer_is_set(&services->streams.tick)) {
-        nrt__timer_set(services->timers, &services->streams.tick, services->env->now_ms + TICK_MS,
-                       on_tick, services);
-    }
+    nrt__services_watch(services);
     return one;
 }
 
@@ -145,8 +139,7 @@ static int collect(nrt__served *one, nrt_str bytes) {
     return 0;
 }
 
-/* Who takes the request whole wants its body: the client that asks first may send it. */
-static int say_continue(nrt_exchange *exchange) {
+int nrt__exchange_continue(nrt_exchange *exchange) {
     nrt_fields *fields = &exchange->request.message.fields;
     if (!nrt__fields_find(fields, NRT__EXPECT, NULL)) {
         return 0;
@@ -189,7 +182,7 @@ int nrt__exchange_opened(nrt_exchange *exchange, const nrt__frame *frame, const 
         return 0;
     }
     if (!service->options.streaming) {
-        error = say_continue(exchange);
+        error = nrt__exchange_continue(exchange); /* who takes it whole wants it */
         return error < 0 ? error : collect(one, first);
     }
     const nrt__streams *streams = &service->services->streams;
@@ -220,7 +213,7 @@ static int on_request_end(nrt_exchange *exchange, nrt_str payload, const char **
         nrt__message_reset(trailers);
     }
     if (one->begun) {
-        if (exchange->events) {
+        if (exchange->events && exchange->events->end) {
             exchange->events->end(exchange, fields, exchange->events_arg);
         }
         return 0;
@@ -244,11 +237,11 @@ bool nrt__exchange_can_stream(const nrt_exchange *exchange) {
            exchange->accept.window > 0;
 }
 
-bool nrt__exchange_is_whole(const nrt_exchange *exchange) {
+bool nrt__exchange_has_all(const nrt_exchange *exchange) {
     return !exchange->served || !exchange->served->opened || exchange->served->flow.in_ended;
 }
 
-void nrt__exchange_stream(nrt_exchange *exchange, const nrt__exchange_events *events, void *arg) {
+void nrt__exchange_stream(nrt_exchange *exchange, const nrt_exchange_events *events, void *arg) {
     exchange->events = events;
     exchange->events_arg = arg;
 }
@@ -327,6 +320,7 @@ void nrt__exchange_abort(nrt_exchange *exchange, const char *code) {
     if (exchange->served && exchange->service) {
         nrt__flow_abort(&exchange->served->flow, code);
         exchange->served->canceled = true; /* nothing more is told, or said */
+        atomic_store_explicit(&exchange->canceled, true, memory_order_relaxed);
     }
 }
 
@@ -385,16 +379,20 @@ int nrt__exchange_stream_out(nrt_exchange *exchange) {
         one = exchange->served;
     }
     one->ending = !one->flow.out_ended && !pump(exchange);
+    if (!one->ending && response->status == 101 && !one->flow.in_ended) {
+        nrt__flow_abort(&one->flow, "none"); /* its handler has left the tunnel */
+    }
     return !one->ending;
 }
 
 /* Over before its time: nobody waits for the answer, or something broke. */
-static void cancel(nrt_exchange *exchange) {
+void nrt__exchange_cancel(nrt_exchange *exchange) {
     nrt__served *one = exchange->served;
     if (one->canceled) {
         return;
     }
     one->canceled = true;
+    atomic_store_explicit(&exchange->canceled, true, memory_order_relaxed);
     if (one->ending || !one->begun) { /* the handler has done its part, or will never see it */
         nrt__exchange_over(exchange);
         return;
@@ -410,7 +408,7 @@ static void fail(nrt_exchange *exchange, int error, const char *detail) {
     nrt__log(services->env, NRT_LOG_DEBUG, "%.*s: %s broken off: %s",
              NRT__ARG(exchange->service->host), exchange->id, detail);
     nrt__flow_abort(&exchange->served->flow, nrt_error_code(error));
-    cancel(exchange);
+    nrt__exchange_cancel(exchange);
 }
 
 /* ---- frames ---- */
@@ -445,6 +443,18 @@ static void tell_unknown(nrt_service *service, const nrt__nats_msg *msg, const n
                                nrt__frame_write(&abort, text), NULL, 0);
 }
 
+/* Taken when the handler returns, unless it says so itself. It may have ended the exchange. */
+static void give_data(nrt_exchange *exchange, nrt_str bytes) {
+    const nrt__streams *streams = &exchange->service->services->streams;
+    nrt__served *one = exchange->served;
+    size_t slot = one->token.slot;
+    bool hold = exchange->events->hold;
+    exchange->events->data(exchange, bytes, exchange->events_arg);
+    if (!hold && streams->list[slot] == one) {
+        nrt__flow_take(&one->flow, bytes.len, now_of(exchange));
+    }
+}
+
 static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payload) {
     nrt__served *one = exchange->served;
     const char *detail = NULL;
@@ -454,8 +464,8 @@ static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payl
         if (one->has_length && one->flow.in_got > one->length) {
             error = NRT_ERR_BAD_REQUEST;
             detail = "the body is longer than its head says";
-        } else if (one->begun && exchange->events) {
-            exchange->events->data(exchange, payload, exchange->events_arg);
+        } else if (one->begun && exchange->events && exchange->events->data) {
+            give_data(exchange, payload);
         } else if (!one->begun) {
             error = collect(one, payload);
         } else { /* a handler that does not want it */
@@ -469,7 +479,7 @@ static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payl
         nrt__served_writable(one);
         break;
     case NRT__FLOW_ABORTED:
-        cancel(exchange);
+        nrt__exchange_cancel(exchange);
         break;
     case NRT__FLOW_NOTHING:
         break;
@@ -488,7 +498,7 @@ void nrt__service_on_frame(const nrt__nats_msg *msg, void *arg) {
         return; /* its handler has been told that it is over */
     }
     if (one && msg->status == 503) {
-        cancel(one->exchange); /* the client has gone */
+        nrt__exchange_cancel(one->exchange); /* the client has gone */
         return;
     }
     int framed = nrt__frame_read(&frame, msg->header);
@@ -525,62 +535,5 @@ void nrt__served_writable(nrt__served *one) {
     } else if (exchange->events && exchange->events->writable) {
         one->waits = false;
         exchange->events->writable(exchange, exchange->events_arg);
-    }
-}
-
-/* ---- time ---- */
-
-static void look_after(nrt__services *services, nrt__served *one) {
-    nrt__flow *flow = &one->flow;
-    int64_t now = services->env->now_ms;
-    if (one->canceled || !flow->to.ptr) {
-        return;
-    }
-    /* Who was never heard here may not be allowed to publish here; but it must be where we wait for
-     * it. */
-    bool needed = one->heard || one->waits || !flow->in_ended;
-    if (needed && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
-        cancel(one->exchange);
-    } else if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
-        nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
-    }
-}
-
-static void on_tick(nrt__timer *timer, void *arg) {
-    nrt__services *services = arg;
-    nrt__streams *streams = &services->streams;
-    /* Those in the table are looked up anew each time: a callback may end any of them. */
-    for (size_t i = 0; i < streams->slots; i++) {
-        if (streams->list[i]) {
-            look_after(services, streams->list[i]);
-        }
-    }
-    if (streams->count > 0) {
-        nrt__timer_set(services->timers, timer, services->env->now_ms + TICK_MS, on_tick, services);
-    }
-}
-
-void nrt__services_drained(nrt__services *services) {
-    nrt__streams *streams = &services->streams;
-    for (size_t i = 0; i < streams->slots; i++) {
-        if (streams->list[i]) {
-            nrt__served_writable(streams->list[i]);
-        }
-    }
-}
-
-void nrt__services_lost(nrt__services *services, const nrt__session *session) {
-    nrt__streams *streams = &services->streams;
-    for (size_t i = 0; i < streams->slots; i++) {
-        nrt__served *one = streams->list[i];
-        if (!one || one->flow.session != session) {
-            continue;
-        }
-        if (one->opened || one->started) {
-            one->flow.to = (nrt_str){NULL, 0}; /* the client has given it up as well */
-            cancel(one->exchange);
-        } else {
-            one->flow.session = services->session;
-        }
     }
 }

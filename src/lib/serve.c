@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/conn_private.h"
+#include "lib/pipe.h"
 #include "lib/workers.h"
 
 enum { WORKERS_MAX = 1024 };
@@ -49,7 +50,12 @@ static void run_handler(nrt_exchange *exchange) {
 
 /* On a worker. */
 static void run_on_worker(nrt_exchange *exchange) {
+    nrt__pipe *pipe = exchange->pipe;
     run_handler(exchange);
+    if (pipe) {
+        exchange->pipe = NULL;
+        nrt__pipe_close(pipe);
+    }
     if (!exchange->deferred) {
         nrt__exchange_end_one(exchange);
     }
@@ -58,12 +64,31 @@ static void run_on_worker(nrt_exchange *exchange) {
     }
 }
 
+/* On the worker the handler may wait for its client: a pipe leads there and back. */
+static void run_elsewhere(nrt_exchange *exchange, service_owner *owner) {
+    exchange->on_worker = true;
+    if (nrt__exchange_can_stream(exchange) || !nrt__exchange_has_all(exchange)) {
+        exchange->pipe = nrt__pipe_create(exchange, owner->conn->box);
+        int error = exchange->pipe ? 0 : NRT_ERR_MEMORY;
+        if (error == 0 && !nrt__exchange_has_all(exchange)) {
+            error = nrt__exchange_continue(exchange);
+        }
+        if (error < 0) {
+            exchange->failed = error;
+            nrt_exchange_end(exchange);
+            nrt__exchange_end_here(exchange);
+            return;
+        }
+    }
+    nrt__workers_put(owner->workers, exchange);
+}
+
 void nrt__serve_run(nrt_exchange *exchange, void *arg) {
     nrt_conn *conn = arg;
     service_owner *owner = exchange->service->owner;
     exchange->owner = nrt__postbox_hold(conn->box);
     if (owner->workers) {
-        nrt__workers_put(owner->workers, exchange);
+        run_elsewhere(exchange, owner);
         return;
     }
     run_handler(exchange);
@@ -202,6 +227,9 @@ static void drop_waiting(nrt_exchange *exchange) {
 void nrt__serve_finish(nrt_conn *conn) {
     if (!conn->services) {
         return;
+    }
+    if (!conn->forked) {
+        nrt__services_cancel(conn->services);
     }
     nrt__services_cut(conn->services);
     for (nrt_service *service = nrt__services_first(conn->services); service;

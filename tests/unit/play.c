@@ -217,7 +217,9 @@ static void on_canceled(nrt_exchange *exchange, void *arg) {
     play_end_exchange(p);
 }
 
-static const nrt__exchange_events exchange_events = {
+static const nrt_exchange_events exchange_events = {
+    .size = sizeof(nrt_exchange_events),
+    .hold = true,
     .data = on_body,
     .end = on_body_end,
     .writable = on_service_writable,
@@ -235,7 +237,7 @@ static void handle(nrt_exchange *exchange, void *arg) {
         nrt_str all = nrt_request_body(nrt_exchange_request(exchange)); /* or nothing yet */
         check(all, 0, p->up);
         p->taken = all.len;
-        p->request_ended = nrt__exchange_is_whole(exchange);
+        p->request_ended = nrt__exchange_has_all(exchange);
         at_place(p, PLAY_HANDLER);
         answer_more(p);
         return;

@@ -35,7 +35,9 @@ static void on_canceled(nrt_exchange *exchange, void *arg) {
     s.canceled++;
 }
 
-static const nrt__exchange_events events = {
+static const nrt_exchange_events events = {
+    .size = sizeof(nrt_exchange_events),
+    .hold = true,
     .data = on_data,
     .end = on_end,
     .canceled = on_canceled,
