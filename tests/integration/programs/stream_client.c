@@ -1,0 +1,163 @@
+/* A client whose bodies come and go in pieces.
+ *
+ *     stream_client SERVER URL MODE N
+ *
+ * get: reads all. put: sends N bytes, of said length; chunks: without. echo: sends N bytes, and
+ * checks that they come back. hold: takes nothing until nothing more comes, prints how much did,
+ * then all. cancel: leaves after the first bytes. protocol: changes to one, and echoes N bytes.
+ * Prints "status S", "bytes B sum X", and "closed CODE". */
+#include "check.h"
+
+static struct {
+    nrt_conn *conn;
+    nrt_exchange_id id;
+    const char *mode;
+    uint64_t left; /* to be sent */
+    uint64_t sent;
+    uint64_t got;
+    uint64_t sum;
+    uint64_t sent_sum;
+    uint64_t held;
+    double moved_s; /* when bytes last came */
+    int status;
+    bool holding;
+    bool ended;
+    bool closed;
+    int error;
+} t;
+
+static uint64_t add(uint64_t sum, nrt_str bytes) {
+    for (size_t i = 0; i < bytes.len; i++) {
+        sum = (sum * 31 + (unsigned char)bytes.ptr[i]) % 1000000007;
+    }
+    return sum;
+}
+
+static bool is(const char *mode) {
+    return strcmp(t.mode, mode) == 0;
+}
+
+static void send_more(void) {
+    char room[50000];
+    while (t.left > 0) {
+        size_t len = t.left < sizeof(room) ? (size_t)t.left : sizeof(room);
+        size_t sent;
+        for (size_t i = 0; i < len; i++) {
+            room[i] = (char)((t.sent + i) * 7 % 251);
+        }
+        int error = nrt_stream_write(t.conn, t.id, (nrt_str){room, len}, &sent);
+        if (error == NRT_ERR_STATE) { /* no more is wanted */
+            return;
+        }
+        CHECK_INT(error, 0);
+        t.sent_sum = add(t.sent_sum, (nrt_str){room, sent});
+        t.sent += sent;
+        t.left -= sent;
+        if (sent < len) {
+            return;
+        }
+    }
+    if (!t.ended) {
+        t.ended = true;
+        CHECK_INT(nrt_stream_end(t.conn, t.id, NULL), 0);
+    }
+}
+
+static void on_head(const nrt_response *response, void *arg) {
+    (void)arg;
+    CHECK_INT(t.status, 0);
+    t.status = nrt_response_status(response);
+    printf("status %d\n", t.status);
+    if (t.status == 101) {
+        send_more();
+    }
+}
+
+static void on_interim(const nrt_response *response, void *arg) {
+    (void)arg;
+    printf("interim %d\n", nrt_response_status(response));
+}
+
+static void on_data(nrt_str bytes, void *arg) {
+    (void)arg;
+    CHECK(t.status > 0 && !t.closed);
+    t.got += bytes.len;
+    t.sum = add(t.sum, bytes);
+    t.moved_s = now_s();
+    if (t.holding) {
+        t.held += bytes.len;
+    } else if (is("hold")) {
+        CHECK_INT(nrt_stream_consume(t.conn, t.id, bytes.len), 0);
+    }
+    if (is("cancel")) {
+        CHECK_INT(nrt_cancel(t.conn, t.id), 0);
+        CHECK(t.closed);
+    }
+}
+
+static void on_end(const nrt_fields *trailers, void *arg) {
+    (void)trailers, (void)arg;
+    printf("bytes %llu sum %llu\n", (unsigned long long)t.got, (unsigned long long)t.sum);
+}
+
+static void on_writable(void *arg) {
+    (void)arg;
+    send_more();
+}
+
+static void on_closed(const nrt_result *result, void *arg) {
+    (void)arg;
+    CHECK(!t.closed && result->response == NULL);
+    t.closed = true;
+    t.error = result->error;
+    printf("closed %s\n", result->error ? nrt_error_code(result->error) : "ok");
+}
+
+static const nrt_stream_events events = {
+    .size = sizeof(nrt_stream_events),
+    .interim = on_interim,
+    .head = on_head,
+    .data = on_data,
+    .end = on_end,
+    .writable = on_writable,
+    .closed = on_closed,
+};
+
+int main(int argc, char **argv) {
+    CHECK_INT(argc, 5);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    t.mode = argv[3];
+    t.left = strtoull(argv[4], NULL, 10);
+    t.holding = is("hold");
+    t.conn = open_conn(argv[1]);
+    CHECK_INT(nrt_conn_wait(t.conn, 5000), 0);
+    bool uploads = is("put") || is("chunks") || is("echo");
+    nrt_request *request = make_request(uploads ? "POST" : "GET", argv[2]);
+    nrt_stream_options options;
+    nrt_stream_options_init(&options);
+    options.body_follows = uploads;
+    options.length = is("put") ? (int64_t)t.left : -1;
+    options.hold = t.holding;
+    options.upgrade = is("protocol") ? "echo/1" : NULL;
+    CHECK_INT(nrt_stream_open(t.conn, request, &options, &events, NULL, &t.id), 0);
+    nrt_request_destroy(request);
+    if (uploads) {
+        send_more();
+    }
+    t.moved_s = now_s();
+    while (!t.closed) {
+        CHECK(nrt_conn_dispatch(t.conn, 50) >= 0);
+        if (t.holding && t.held > 0 && now_s() - t.moved_s > 0.5) { /* it has stopped */
+            printf("held %llu\n", (unsigned long long)t.held);
+            t.holding = false;
+            CHECK_INT(nrt_stream_consume(t.conn, t.id, (size_t)t.held), 0);
+        }
+    }
+    if ((is("echo") || is("protocol")) && t.error == 0) {
+        CHECK(t.got == t.sent && t.sum == t.sent_sum);
+    }
+    CHECK_INT(nrt_conn_drain(t.conn, NULL, NULL), 0);
+    CHECK_INT(nrt_run(t.conn), 0);
+    nrt_conn_destroy(t.conn);
+    return t.error ? 1 : 0;
+}

@@ -1,0 +1,164 @@
+"""Bodies in pieces through the public API: programs/streamer.c and programs/stream_client.c."""
+
+import pytest
+
+from harness.client import Client, curl, request_bytes
+from harness.clock import DEADLINE, Stopwatch, until
+from harness.message import Answer, Malformed
+from harness.world import program, sanitized
+
+MIB = 1 << 20
+LARGE = 64 * MIB
+WINDOW = 256 * 1024
+
+
+def pattern_sum(count):
+    total = 0
+    for byte in (i * 7 % 251 for i in range(count)):
+        total = (total * 31 + byte) % 1000000007
+    return total
+
+
+@pytest.fixture(params=[0, 4], ids=["callbacks", "workers"])
+def workers(request):
+    return request.param
+
+
+@pytest.fixture
+def service(world, nats, workers):
+    child = world.program("streamer", nats.url, "weather.nats", workers)
+    child.wait_line(r"^ready$", "stdout")
+    return child
+
+
+@pytest.fixture
+def client(world, nats):
+    def run(path, mode, count=0, code=0):
+        child = world.run([program("stream_client"), nats.url, f"http://weather.nats{path}", mode, count],
+                          expect=code, timeout=DEADLINE * 4)
+        return child.lines("stdout")
+    return run
+
+
+@pytest.fixture
+def gateway(world, nats):
+    return world.gateway(nats, "--route", "/=weather.nats")
+
+
+def test_bodies_of_all_sizes_go_both_ways(service, client):
+    for size in (0, 1, 16384, 16385, WINDOW - 1, WINDOW, WINDOW + 1, MIB + 1):
+        assert client("/echo", "echo", size)[-1] == "closed ok"
+        wanted = f"bytes {len(f'{size} {pattern_sum(size)}')} "
+        for mode in ("put", "chunks"):
+            assert client("/sum", mode, size)[1].startswith(wanted)
+        assert client(f"/bytes/{size}", "get")[1].startswith(f"bytes {size} ")
+
+
+def test_much_goes_both_ways_and_costs_no_memory(world, service, client):
+    client("/echo", "echo", 1000)
+    before = service.status("VmRSS")
+    for path, mode in (("/echo", "echo"), (f"/bytes/{LARGE}", "get"), ("/sum", "put")):
+        assert client(path, mode, LARGE)[-1] == "closed ok"
+    assert sanitized() or service.status("VmRSS") - before < 16 * 1024
+
+
+def test_a_client_that_takes_nothing_is_sent_a_window(service, client):
+    said = client("/bytes/5000000", "hold")
+    assert said[0] == "status 200" and said[1] == f"held {WINDOW}"
+    assert said[2].startswith("bytes 5000000 ") and said[3] == "closed ok"
+
+
+def test_a_slow_client_does_not_hold_up_another(world, nats, service, client):
+    slow = world.start([program("stream_client"), nats.url, "http://weather.nats/bytes/50000000", "hold", 0])
+    slow.wait_line("^status 200", "stdout")
+    with Stopwatch() as watch:
+        assert client("/bytes/1000000", "get")[-1] == "closed ok"
+    assert watch.seconds < DEADLINE
+    assert slow.wait(DEADLINE * 3) == 0
+
+
+def test_eight_at_once(world, nats, service):
+    ran = [world.start([program("stream_client"), nats.url, "http://weather.nats/echo", "echo", 8 * MIB])
+           for _ in range(8)]
+    for child in ran:
+        assert child.wait(DEADLINE * 4) == 0, child.transcript()
+
+
+def test_a_client_that_leaves_cancels_the_handler(service, client):
+    assert client("/bytes/100000000", "cancel", code=1)[-1] == "closed canceled"
+    service.wait_line("^canceled /bytes/100000000", "stdout")
+
+
+def test_a_client_that_leaves_while_it_waits_cancels_the_handler_within_a_second(service, gateway):
+    with Client(gateway.url) as client:
+        client.send(request_bytes("GET", "/wait"))
+        service.wait_line("^waiting", "stdout")
+    with Stopwatch() as watch:
+        service.wait_line("^canceled /wait", "stdout")
+    assert watch.seconds < 1.5
+
+
+def test_a_service_that_is_killed_ends_its_streams_in_time(world, nats, service):
+    child = world.start([program("stream_client"), nats.url, "http://weather.nats/bytes/2000000000", "get", 0])
+    child.expected = None
+    child.wait_line("^status 200", "stdout")
+    service.expected = None
+    service.kill()
+    with Stopwatch() as watch:
+        assert child.wait(DEADLINE * 2) == 1
+    assert child.lines("stdout")[-1] == "closed aborted" and watch.seconds < 12
+
+
+def test_a_broker_that_is_restarted_ends_streams_and_leaves_nothing(world, nats, service, gateway):
+    descriptors = service.descriptors()
+    child = world.start([program("stream_client"), nats.url, "http://weather.nats/bytes/2000000000", "get", 0])
+    child.expected = None
+    child.wait_line("^status 200", "stdout")
+    nats.restart()
+    assert child.wait(DEADLINE) == 1
+    assert child.lines("stdout")[-1] == "closed aborted"
+    service.wait_line("^canceled /bytes/", "stdout")
+    until(lambda: Client(gateway.url).get("/bytes/10").body == b"x" * 10, "it serves again")
+    until(lambda: service.descriptors() == descriptors, "as many descriptors as before")
+
+
+def test_a_service_that_drains_finishes_its_streams(world, nats, service):
+    child = world.start([program("stream_client"), nats.url, "http://weather.nats/bytes/30000000", "hold", 0])
+    child.wait_line("^status 200", "stdout")
+    service.signal(15)
+    assert child.wait(DEADLINE * 2) == 0
+    assert child.lines("stdout")[-1] == "closed ok"
+
+
+# ---- by callbacks only ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [0], indirect=True)
+def test_another_protocol_for_a_native_handler(service, client, gateway):
+    assert client("/protocol", "protocol", 3000000)[-1] == "closed ok"
+    assert client("/protocol", "get")[0] == "status 426"
+    with Client(gateway.url) as raw:
+        raw.send(request_bytes("GET", "/protocol", fields=[("Connection", "Upgrade"), ("Upgrade", "x")]))
+        assert raw.reader.head(Answer).status == 101
+        raw.send(b"hello")
+        assert raw.reader.exactly(5) == b"hello"
+        raw.half_close()
+        assert raw.reader.rest() == b""
+
+
+@pytest.mark.parametrize("workers", [0], indirect=True)
+def test_interim_responses_and_broken_ones(service, client, gateway):
+    assert client("/hints", "get")[:2] == ["interim 103", "status 200"]
+    assert client("/broken", "get", code=1)[-1] == "closed aborted"
+    with Client(gateway.url) as raw:
+        raw.send(request_bytes("GET", "/broken"))
+        with pytest.raises((Malformed, ConnectionError)):
+            raw.answer()
+
+
+def test_curl_uploads_with_expect(world, service, gateway):
+    path = world.file("upload", bytes(i * 7 % 251 for i in range(3 * MIB)))
+    for _ in range(2):  # before and after the gateway knows the service
+        done = curl("-T", path, "-X", "POST", "-H", "Expect: 100-continue", "--expect100-timeout", "30",
+                    gateway.url + "/sum")
+        assert done.text == f"{3 * MIB} {pattern_sum(3 * MIB)}", done
