@@ -157,8 +157,8 @@ int nrt__flow_write(nrt__flow *flow, nrt_str bytes, size_t *sent, int64_t now_ms
             .type = NRT__FRAME_DATA, .has = NRT__FRAME_HAS_N, .n = flow->out_n};
         const nrt_str piece = {bytes.ptr + *sent, len};
         int error = publish(flow, &data, flow->to, (nrt_str){NULL, 0}, &piece, 1, now_ms);
-        if (error == NRT_ERR_BUSY) {
-            return 0;
+        if (error == NRT_ERR_BUSY || error == NRT_ERR_DISCONNECTED) {
+            return 0; /* of a session that is lost its user hears in a moment */
         }
         if (error < 0) {
             return error;
@@ -180,7 +180,7 @@ int nrt__flow_end(nrt__flow *flow, nrt_str trailers, int64_t now_ms) {
         flow->out_n++;
         flow->out_ended = true;
     }
-    return error;
+    return error == NRT_ERR_DISCONNECTED ? NRT_ERR_BUSY : error; /* as above */
 }
 
 int nrt__flow_accept(nrt__flow *flow, int64_t now_ms) {

@@ -117,8 +117,9 @@ void nrt__services_probe(nrt__services *services) {
         nrt__session_flush(session, on_probed, services) == 0;
 }
 
+/* Until the answer is there, what held with the session before is taken to hold. */
 void nrt__services_ready(nrt__services *services) {
-    services->probing = services->multi_reply = false;
+    services->probing = false;
     nrt__services_probe(services);
 }
 
