@@ -114,7 +114,7 @@ static nrt__framing framing_of(const nrt__front_conn *conn, const nrt__message *
 static void write_head(nrt__front_conn *conn, nrt__message *response) {
     char extra[96];
     settle_keep_alive(conn);
-    conn->framing = framing_of(conn, response);
+    conn->framing = (uint8_t)framing_of(conn, response);
     conn->keep_alive = conn->keep_alive && conn->framing != NRT__FRAMING_CLOSE;
     if (nrt__status_is_bodyless(response->status) && response->status != 304) {
         response->has_length = false;
