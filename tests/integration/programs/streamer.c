@@ -4,13 +4,16 @@
  *
  * /bytes/N sends N bytes, /echo what comes, /sum says how many bytes came and their sum, /hints
  * sends 103 first, /broken breaks off, /wait waits for ever, /protocol changes to any protocol and
- * echoes. Prints "ready", "canceled PATH" and, at SIGTERM, drains. */
+ * echoes, /ticks sends an event each second: its number and when it was sent. Prints "ready",
+ * "canceled PATH" and, at SIGTERM, drains. */
 #include "check.h"
 
 #include <pthread.h>
 #include <signal.h>
 
 typedef struct work {
+    struct work *next; /* of those that want ticks */
+    struct work **at;
     nrt_exchange *exchange;
     char path[64];
     uint64_t left;  /* to be sent */
@@ -23,6 +26,8 @@ typedef struct work {
 } work;
 
 static nrt_conn *connection;
+static work *ticking;
+static bool drained;
 
 static void say(const char *what, const char *path) {
     printf("%s %s\n", what, path);
@@ -44,6 +49,12 @@ static nrt_str next_piece(work *one, char *room, size_t size) {
 
 static void finish(work *one) {
     nrt_exchange *exchange = one->exchange;
+    if (one->at) {
+        *one->at = one->next;
+        if (one->next) {
+            one->next->at = one->at;
+        }
+    }
     free(one);
     nrt_exchange_end(exchange);
 }
@@ -80,6 +91,29 @@ static void send_back(work *one) {
     nrt_exchange_consume(one->exchange, sent);
     if (one->ended && one->held_len == 0) {
         finish(one);
+    }
+}
+
+static void want_ticks(work *one) {
+    nrt_fields *fields = nrt_exchange_fields(one->exchange);
+    CHECK_INT(
+        nrt_fields_add(fields, nrt_str_from("Content-Type"), nrt_str_from("text/event-stream")), 0);
+    CHECK_INT(nrt_exchange_start(one->exchange), 0);
+    one->next = ticking;
+    one->at = &ticking;
+    if (ticking) {
+        ticking->at = &one->next;
+    }
+    ticking = one;
+}
+
+static void tick(unsigned number) {
+    char text[64];
+    int len = snprintf(text, sizeof(text), "data: %u %.3f\n\n", number, now_s());
+    for (work *one = ticking; one; one = one->next) {
+        size_t sent;
+        CHECK_INT(nrt_exchange_send(one->exchange, (nrt_str){text, (size_t)len}, &sent), 0);
+        CHECK_INT(sent, len);
     }
 }
 
@@ -180,6 +214,8 @@ static void handle(nrt_exchange *exchange, work *one) {
         finish(one);
     } else if (strcmp(one->path, "/wait") == 0) {
         say("waiting", one->path);
+    } else if (strcmp(one->path, "/ticks") == 0) {
+        want_ticks(one);
     } else if (one->ended) {
         write_sum(one);
         finish(one);
@@ -271,9 +307,17 @@ static void on_ready(nrt_service *service, int error, const char *detail, void *
     fflush(stdout);
 }
 
+static void on_drained(nrt_conn *conn, void *arg) {
+    (void)conn, (void)arg;
+    drained = true;
+}
+
 static void drain(nrt_conn *conn, void *arg) {
     (void)arg;
-    CHECK_INT(nrt_conn_drain(conn, NULL, NULL), 0);
+    while (ticking) {
+        finish(ticking);
+    }
+    CHECK_INT(nrt_conn_drain(conn, on_drained, NULL), 0);
 }
 
 static void *wait_signal(void *arg) {
@@ -295,11 +339,19 @@ int main(int argc, char **argv) {
     nrt_service_options_init(&options);
     options.workers = workers;
     options.streaming = true;
+    options.max_in_flight = 10000;
     options.on_ready = on_ready;
     CHECK_INT(nrt_serve(connection, argv[2], on_request, &workers, &options, NULL), 0);
     pthread_t waiter;
     CHECK_INT(pthread_create(&waiter, NULL, wait_signal, &signals), 0);
-    CHECK_INT(nrt_run(connection), 0);
+    unsigned ticks = 0;
+    for (double next = now_s(); !drained;) {
+        CHECK(nrt_conn_dispatch(connection, 20) >= 0);
+        if (now_s() >= next) {
+            tick(ticks++);
+            next += 1.0;
+        }
+    }
     CHECK_INT(pthread_join(waiter, NULL), 0);
     nrt_conn_destroy(connection);
     return 0;
