@@ -83,7 +83,8 @@ NRT_API int nrt_exchange_redirect(nrt_exchange *exchange, int status, const char
 /* Answers with the status and sentence of an error of the library, as problem+json. */
 NRT_API int nrt_exchange_error(nrt_exchange *exchange, int error);
 
-/* What the answer is so far: its status, and the bytes written to its body. */
+/* What the answer is so far: its status, and the bytes written to its body, but for those that were
+ * sent in pieces. */
 NRT_API int nrt_exchange_status(const nrt_exchange *exchange);
 NRT_API size_t nrt_exchange_written(const nrt_exchange *exchange);
 
@@ -140,8 +141,12 @@ NRT_API int nrt_exchange_set_cookie(nrt_exchange *exchange, const nrt_cookie *co
  * 304, 412 or 416. A request for several ranges gets the whole file, which the RFC allows. The type
  * follows from the name's ending, unless the handler has set Content-Type. Without such a file 404.
  *
- * Reads the file before it returns: on a slow disk, serve with workers. What is larger than the
- * answer may be becomes a 502, as in nrt_exchange_write; a range of it may fit.
+ * Reads from the disk: where that is slow, serve with workers. What is larger than 128 KiB is sent
+ * in pieces as the client takes them: on a worker before this returns; on the connection's thread
+ * later, and then the exchange is deferred and ends by itself. A client that takes one message
+ * only, and an exchange that was deferred before, get the file whole, or a 502 where it is larger
+ * than the answer may be (a range of it may fit). A file that becomes shorter meanwhile breaks the
+ * answer off.
  *
  * Returns 0 where an answer was made, of any status. NRT_ERR_USAGE (no `root`), NRT_ERR_SYSTEM
  * (`root` cannot be opened; errno says why), NRT_ERR_MEMORY: then the answer is a 500 or 503. */

@@ -136,7 +136,8 @@ typedef struct file_answer {
     char etag[64];
     char modified[NRT__HTTP_DATE_SIZE];
     uint64_t first;
-    uint64_t last;
+    uint64_t last;   /* of a part */
+    uint64_t length; /* of what is to be sent; 0 where that is no file */
 } file_answer;
 
 static int set(nrt_exchange *exchange, const char *name, const char *value) {
@@ -159,10 +160,19 @@ static void describe(file_answer *answer, const struct stat *about) {
     answer->what.etag = nrt_str_from(answer->etag);
 }
 
-/* The bytes from `first` to `last` become the body. */
-static int read_body(file_answer *answer) {
+/* More than this is sent in pieces, where the client takes them. */
+enum { STREAM_FROM = 128 * 1024 };
+
+/* The bytes from `first` on become the body. */
+static int send_body(file_answer *answer) {
     nrt_exchange *exchange = answer->exchange;
-    uint64_t wanted = answer->last - answer->first + 1;
+    uint64_t wanted = answer->length;
+    if (wanted > STREAM_FROM) {
+        int error = nrt__file_stream(exchange, answer->file, answer->first, wanted);
+        if (error != NRT_ERR_UNSUPPORTED) {
+            return error;
+        }
+    }
     if (wanted > exchange->max_body) {
         exchange->failed = NRT_ERR_RESPONSE_TOO_LARGE;
         return 0;
@@ -187,52 +197,66 @@ static int read_body(file_answer *answer) {
     return 0;
 }
 
-static int answer_range(file_answer *answer, nrt__range range) {
+/* What is said of the range that is to come, which may be all of it. */
+static int announce_range(file_answer *answer, nrt__range range) {
     nrt_exchange *exchange = answer->exchange;
+    unsigned long long size = answer->what.size;
     char text[80];
-    int error = 0;
-    if (range == NRT__RANGE_NONE) {
-        nrt_exchange_problem(exchange, 416, "the range begins behind the end of the file");
-        snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)answer->what.size);
-        return set(exchange, "Content-Range", text);
-    }
-    if (range == NRT__RANGE_PART) {
-        snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)answer->first,
-                 (unsigned long long)answer->last, (unsigned long long)answer->what.size);
-        error = set(exchange, "Content-Range", text);
-        nrt_exchange_set_status(exchange, 206);
-    } else {
+    answer->length = size;
+    switch (range) {
+    case NRT__RANGE_WHOLE:
         answer->first = 0;
-        answer->last = answer->what.size - 1;
+        if (exchange->to_head) { /* told without reading it */
+            exchange->response.message.length = size;
+            exchange->response.message.has_length = true;
+            answer->length = 0;
+        }
+        return 0;
+    case NRT__RANGE_PART:
+        answer->length = answer->last - answer->first + 1;
+        nrt_exchange_set_status(exchange, 206);
+        snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)answer->first,
+                 (unsigned long long)answer->last, size);
+        break;
+    case NRT__RANGE_NONE:
+        answer->length = 0;
+        nrt_exchange_problem(exchange, 416, "the range begins behind the end of the file");
+        snprintf(text, sizeof(text), "bytes */%llu", size);
+        break;
     }
-    if (exchange->to_head) { /* its length is told without reading it */
-        exchange->response.message.length = answer->what.size;
-        exchange->response.message.has_length = true;
-        return error;
+    return set(exchange, "Content-Range", text);
+}
+
+/* Status and fields of an answer with the file, or with a part of it. */
+static int announce(file_answer *answer, nrt_str path) {
+    nrt_exchange *exchange = answer->exchange;
+    const nrt_request *request = nrt_exchange_request(exchange);
+    bool typed = nrt_fields_get(nrt_exchange_fields(exchange), "Content-Type").ptr;
+    nrt_exchange_set_status(exchange, 200);
+    int error = typed ? 0 : set(exchange, "Content-Type", type_of(path));
+    if (error == 0) {
+        error = set(exchange, "Accept-Ranges", "bytes");
     }
-    return error < 0 || answer->what.size == 0 ? error : read_body(answer);
+    if (error == 0) {
+        nrt__range range = nrt__range_read(nrt_request_method(request), nrt_request_fields(request),
+                                           &answer->what, &answer->first, &answer->last);
+        error = announce_range(answer, range);
+    }
+    return error;
 }
 
 static int answer_file(file_answer *answer, nrt_str path) {
     nrt_exchange *exchange = answer->exchange;
     const nrt_request *request = nrt_exchange_request(exchange);
-    nrt_str method = nrt_request_method(request);
-    const nrt_fields *fields = nrt_request_fields(request);
-    int status = nrt__conditional_check(method, fields, &answer->what);
     int error = 0;
+    int status = nrt__conditional_check(nrt_request_method(request), nrt_request_fields(request),
+                                        &answer->what);
     if (status == 412) {
         nrt_exchange_problem(exchange, 412, "the file is not the one that the condition is for");
+    } else if (status == 304) {
+        nrt_exchange_set_status(exchange, 304);
     } else {
-        bool typed = nrt_fields_get(nrt_exchange_fields(exchange), "Content-Type").ptr;
-        nrt_exchange_set_status(exchange, status == 304 ? 304 : 200);
-        error = set(exchange, "Accept-Ranges", "bytes");
-        if (error == 0 && !typed && status != 304) {
-            error = set(exchange, "Content-Type", type_of(path));
-        }
-    }
-    if (error == 0 && status == 0) {
-        error = answer_range(
-            answer, nrt__range_read(method, fields, &answer->what, &answer->first, &answer->last));
+        error = announce(answer, path);
     }
     /* Validators of what is here now; behind what makes a problem, which begins anew. */
     if (error == 0) {
@@ -241,7 +265,7 @@ static int answer_file(file_answer *answer, nrt_str path) {
     if (error == 0 && answer->modified[0]) {
         error = set(exchange, "Last-Modified", answer->modified);
     }
-    return error;
+    return error < 0 || answer->length == 0 ? error : send_body(answer);
 }
 
 static int refuse_method(nrt_exchange *exchange) {

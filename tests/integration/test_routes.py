@@ -8,8 +8,9 @@ import pytest
 
 from harness import gowire
 from harness.client import Client, curl
-from harness.message import assert_problem, parse_answer
-from harness.world import url_of
+from harness.clock import DEADLINE, until
+from harness.message import Malformed, assert_problem, parse_answer
+from harness.world import sanitized, url_of
 
 
 @pytest.fixture
@@ -156,6 +157,52 @@ def test_curl_continues_a_download_where_it_stopped(world, gateway, folder):
         assert file.read() == whole
     assert curl(gateway.url + "/files/large.bin").body == whole
     assert curl("-r", "-5", gateway.url + "/files/hello.txt").text == "56789"
+
+
+def test_a_file_of_any_size_comes_in_pieces(world, gateway, folder, routes):
+    """Larger than max_body; and in memory there is no more of it than what is on its way."""
+    size = 300_000_000
+    with open(os.path.join(folder, "huge.bin"), "wb") as file:
+        file.truncate(size)
+        file.seek(size - 4)
+        file.write(b"last")
+    url = gateway.url + "/files/huge.bin"
+    before = routes.status("VmHWM")
+    done = curl("-o", world.path("huge"), "-w", "%{http_code} %{size_download} %header{content-length}", url)
+    assert done.text == f"200 {size} {size}"
+    with open(world.path("huge"), "rb") as file:
+        file.seek(size - 4)
+        assert file.read() == b"last"
+    if not sanitized():  # which keep what was freed for a while
+        assert routes.status("VmHWM") - before < 8_000  # kB
+    assert curl("-r", "-4", url).text == "last"
+    head = curl("-I", url).text
+    assert f"Content-Length: {size}" in head
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_no_descriptor_open(world, gateway, folder, routes):
+    with open(os.path.join(folder, "huge.bin"), "wb") as file:
+        file.truncate(50_000_000)
+    before = routes.descriptors()
+    for _ in range(5):
+        client = Client(gateway.url)
+        client.send(b"GET /files/huge.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.readable(DEADLINE)
+        client.close()
+    until(lambda: routes.descriptors() == before, "all files are closed")
+    assert curl("-w", "%{http_code}", gateway.url + "/files/hello.txt").text == "0123456789200"
+
+
+def test_a_file_that_becomes_shorter_breaks_the_answer_off(world, gateway, folder, routes):
+    path = os.path.join(folder, "huge.bin")
+    with open(path, "wb") as file:
+        file.truncate(50_000_000)
+    with Client(gateway.url) as client:
+        client.send(b"GET /files/huge.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.readable(DEADLINE)
+        os.truncate(path, 0)
+        with pytest.raises(Malformed, match="before the body's end"):
+            client.answer()
 
 
 def test_ranges_that_cannot_be_are_refused_and_head_is_told_the_length(client):
