@@ -23,7 +23,10 @@ typedef void (*nrt_result_fn)(const nrt_result *result, void *arg);
 
 typedef struct nrt_send_options {
     size_t size;         /* set by nrt_send_options_init */
-    uint32_t timeout_ms; /* to the response head; 0: the connection's */
+    uint32_t timeout_ms; /* from the request's end to the response head, and the longest that a
+                            large request may stand still; 0: the connection's */
+    bool long_poll; /* once a service has said that it works on it, it may take longer, for as long
+                       as that service is alive */
 } nrt_send_options;
 
 static inline void nrt_send_options_init(nrt_send_options *options) {

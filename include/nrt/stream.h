@@ -28,7 +28,10 @@ typedef struct nrt_stream_events {
 
 typedef struct nrt_stream_options {
     size_t size;         /* set by nrt_stream_options_init */
-    uint32_t timeout_ms; /* to the response head; 0: the connection's */
+    uint32_t timeout_ms; /* from the request's end to the response head, and the longest that its
+                            body may stand still; 0: the connection's */
+    bool long_poll;      /* once a service has accepted it, the response may take longer, for as
+                            long as that service is alive */
     bool body_follows;   /* the request's body is written by nrt_stream_write, then
                             nrt_stream_end */
     int64_t length;      /* of that body, where it is known: it must be as long then; -1 */

@@ -35,6 +35,7 @@ typedef struct nrt__front_options {
     uint32_t head_timeout_ms;  /* to read a head; 10,000 */
     uint32_t idle_timeout_ms;  /* between requests, and between bytes of a body; 60,000 */
     uint32_t timeout_ms;       /* to the response head; 0: the connection's */
+    bool long_poll;            /* and longer, once a service has accepted it, while that is alive */
     uint32_t drain_timeout_ms; /* what is not over by then is broken off; 30,000 */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;

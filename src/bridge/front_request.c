@@ -203,6 +203,13 @@ int nrt__front_on_head(nrt__front_conn *conn, const char **detail) {
     return 0;
 }
 
+/* The exchange has begun. */
+static void begun(nrt__front_conn *conn) {
+    if (conn->front->options.long_poll) {
+        nrt__client_wait_long(nrt__front_client(conn), conn->exchange);
+    }
+}
+
 int nrt__front_open_stream(nrt__front_conn *conn, nrt_str body) {
     nrt__message *request = &conn->request;
     size_t taken = 0;
@@ -219,6 +226,7 @@ int nrt__front_open_stream(nrt__front_conn *conn, nrt_str body) {
         conn->exchange = 0;
         return error;
     }
+    begun(conn);
     nrt__buf_consume(&conn->body, taken);
     conn->state = NRT__FRONT_UPLOADING;
     nrt__front_set_timer(conn, conn->front->options.idle_timeout_ms);
@@ -290,6 +298,9 @@ void nrt__front_on_end(nrt__front_conn *conn) {
         conn->state = NRT__FRONT_WAITING;
         error = nrt__client_start(front->conn->client, request, front->options.timeout_ms,
                                   &nrt__front_events, conn, &conn->exchange);
+    }
+    if (error == 0) {
+        begun(conn);
     }
     if (error < 0) {
         conn->exchange = 0;

@@ -18,6 +18,7 @@ typedef struct gateway_options {
     const char *listen;
     nrt__arg_list routes;
     bool proxy;
+    bool long_poll;
     nrt__arg_list trusted;
     size_t max_body;
     unsigned max_connections;
@@ -94,6 +95,11 @@ static const nrt__opt gateway_opts[] = {
      .offset = FIELD(idle_timeout_ms),
      .min = 1,
      .help = "silence of a client between requests, or inside a body; default: 1m"},
+    {.name = "long-poll",
+     .kind = NRT__OPT_FLAG,
+     .offset = FIELD(long_poll),
+     .help = "a service that has said that it works on a request may take longer than --timeout, "
+             "for as long as it is alive"},
     {.name = "drain-timeout",
      .value = "DURATION",
      .kind = NRT__OPT_DURATION,
@@ -180,6 +186,7 @@ static void on_first_connect(nrt__program *program) {
     nrt__front_options_init(&front_options);
     front_options.routes = state->routes;
     front_options.proxy = options->proxy;
+    front_options.long_poll = options->long_poll;
     front_options.trusted = state->trusted;
     front_options.trusted_count = options->trusted.count;
     front_options.timeout_ms = program->options->timeout_ms;

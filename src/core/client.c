@@ -121,7 +121,7 @@ static nrt__pending *take_slot(nrt__client *client) {
     client->free = one->next;
     one->generation++;
     one->attempts = 0;
-    one->accepted = one->begun = one->left = false;
+    one->accepted = one->begun = one->left = one->long_poll = false;
     one->events = NULL;
     one->fn = NULL;
     client->in_flight++;
@@ -387,6 +387,7 @@ int nrt__pending_begin(nrt__client *client, const nrt__message *request, uint32_
     one->host = nrt__client_hash(request->host);
     one->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
     one->idempotent = is_idempotent(request);
+    one->wait_ms = wait_ms;
     one->deadline_ms = client->env->now_ms + wait_ms;
     nrt__peer_request(nrt__pending_peer(client, one));
     *pending = one;
@@ -444,6 +445,15 @@ nrt__pending *nrt__pending_find(nrt__client *client, nrt_exchange_id id) {
     nrt__pending *one = slot < client->slot_count ? client->slots[slot] : NULL;
     bool there = one && one->state != NRT__PENDING_FREE && !one->left;
     return there && nrt__pending_id(one) == id ? one : NULL;
+}
+
+int nrt__client_wait_long(nrt__client *client, nrt_exchange_id id) {
+    nrt__pending *one = nrt__pending_find(client, id);
+    if (!one) {
+        return NRT_ERR_STATE;
+    }
+    one->long_poll = true;
+    return 0;
 }
 
 /* A service that has the request without our knowing where it is learns when it shows itself that

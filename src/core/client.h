@@ -80,6 +80,10 @@ int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *t
 /* So many bytes of `data` are done with. */
 void nrt__client_take(nrt__client *client, nrt_exchange_id id, size_t len);
 
+/* Once a service has accepted it, it may last for as long as that service is alive. NRT_ERR_STATE
+ * where it is over. */
+int nrt__client_wait_long(nrt__client *client, nrt_exchange_id id);
+
 /* Ends an exchange: its callback gets NRT_ERR_CANCELED before this returns, the service is told.
  * NRT_ERR_STATE where it is over. */
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);

@@ -65,7 +65,8 @@ struct nrt__pending {
     uint64_t subject;                /* hash */
     uint64_t host;                   /* hash */
     int64_t deadline_ms;
-    char *kept; /* to be sent later, or again: the subject, then the payload */
+    int64_t wait_ms; /* from when the request is complete */
+    char *kept;      /* to be sent later, or again: the subject, then the payload */
     size_t kept_len;
     size_t kept_size;
     uint32_t subject_len; /* of what is kept */
@@ -73,6 +74,7 @@ struct nrt__pending {
     uint32_t attempts;
     nrt__pending_state state;
     bool to_head;
+    bool long_poll; /* once accepted, for as long as the service is alive */
     bool idempotent;
     bool left;        /* its caller has gone; kept to tell the service when that shows itself */
     bool accepted;    /* a service has it, and said so */
@@ -173,6 +175,9 @@ int nrt__call_upload(nrt__client *client, nrt__pending *one, nrt__message *reque
 
 /* Publishes the first message of a stream, which is kept. */
 int nrt__call_publish(nrt__client *client, nrt__pending *one);
+
+/* The request's body moves, or is complete: the response has its time from here. */
+void nrt__call_moved(nrt__client *client, nrt__call *call);
 
 /* There is room for more of the request. */
 void nrt__call_writable(nrt__client *client, nrt__call *call);

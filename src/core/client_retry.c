@@ -132,9 +132,12 @@ void nrt__pending_on_timer(nrt__timer *timer, void *arg) {
             nrt__pending_release(client, one);
         } else if (one->call && one->call->opened && !one->accepted) {
             not_accepted(client, one);
-        } else if (client->env->now_ms < one->deadline_ms) {
+        } else if (client->env->now_ms < one->deadline_ms && !one->accepted) {
             on_silence(client, one);
-        } else {
+        } else if (client->env->now_ms < one->deadline_ms) { /* it was put off meanwhile */
+            nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
+                           client);
+        } else if (!one->accepted || !one->long_poll) {
             nrt__pending_end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
         }
         break;

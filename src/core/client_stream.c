@@ -68,6 +68,11 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
 
 /* ---- what the caller does ---- */
 
+void nrt__call_moved(nrt__client *client, nrt__call *call) {
+    nrt__pending *one = call->pending;
+    one->deadline_ms = client->env->now_ms + one->wait_ms; /* the timer looks at it when it fires */
+}
+
 static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
     nrt__pending *one = nrt__pending_find(client, id);
     return one ? one->call : NULL;
@@ -84,6 +89,9 @@ int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, si
     }
     int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
     call->waits = *sent < bytes.len;
+    if (*sent > 0) {
+        nrt__call_moved(client, call);
+    }
     return error;
 }
 
@@ -96,6 +104,7 @@ static int end_upload(nrt__client *client, nrt__call *call) {
     }
     int error = nrt__flow_end(&call->flow, nrt__buf_view(&call->trailers), client->env->now_ms);
     call->waits = error == NRT_ERR_BUSY;
+    nrt__call_moved(client, call);
     return call->waits ? 0 : error;
 }
 
@@ -198,6 +207,9 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
     int error = nrt__flow_write(&call->flow, nrt__buf_view(&call->upload), &sent, now);
     nrt__buf_consume(&call->upload, sent);
     call->waits = nrt__buf_len(&call->upload) > 0;
+    if (sent > 0) {
+        nrt__call_moved(client, call);
+    }
     if (error == 0 && !call->waits) {
         error = end_upload(client, call);
     }

@@ -13,10 +13,16 @@ static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_se
         return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
     }
     uint32_t timeout_ms = options ? options->timeout_ms : 0;
+    bool long_poll = options && options->size >= sizeof(*options) && options->long_poll;
+    nrt_exchange_id own;
+    id = id ? id : &own;
     /* Only its framing is settled anew, which says nothing else than before. */
     nrt__message *message = (nrt__message *)&request->message;
     nrt__loop_enter(&conn->loop);
     int error = nrt__client_send(conn->client, message, timeout_ms, fn, arg, id);
+    if (error == 0 && long_poll) {
+        error = nrt__client_wait_long(conn->client, *id);
+    }
     nrt__loop_leave(&conn->loop);
     return nrt__conn_fail(conn, error, NULL);
 }

@@ -147,6 +147,9 @@ int nrt_stream_open(nrt_conn *conn, const nrt_request *request, const nrt_stream
     nrt__loop_enter(&conn->loop);
     /* Only its framing is settled anew, which says nothing else than before. */
     error = begin(one, (nrt__message *)&request->message, &options);
+    if (error == 0 && options.long_poll) {
+        error = nrt__client_wait_long(conn->client, one->id);
+    }
     if (error == 0 && id) {
         *id = one->id;
     }

@@ -504,3 +504,45 @@ def test_small_exchanges_are_one_message_each_way(world, nats, peer):
     while not spy.none_waiting():
         messages.append(spy.next())
     assert [message.headers for message in messages] == [None] * 4, messages
+
+
+# ---- time ------------------------------------------------------------------------------------------
+
+
+def slow_bridge(world, nats, script, *args):
+    world.serve(nats, "weather.nats", world.origin(script=script), args=("--timeout", "20s"))
+    return world.gateway(nats, "--route", "/=weather.nats", "--timeout", "1s", *args)
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_live_service_may_take_long_where_that_is_asked_for(world, nats, patient):
+    def late(connection):
+        connection.read()
+        threading.Event().wait(1.6)
+        connection.send(plain("late"))
+
+    gateway = slow_bridge(world, nats, late, *(["--long-poll"] if patient else []))
+    answer = world.client(gateway).get("/")
+    if patient:
+        assert answer.body == b"late"
+    else:
+        assert_problem(answer, 504, "timeout")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_an_upload_that_moves_may_take_longer_than_the_timeout(world, nats, framing):
+    def script(connection):
+        request = connection.read()
+        connection.send(plain(str(len(request.body))))
+
+    gateway = slow_bridge(world, nats, script)
+    client = world.client(gateway)
+    pieces = [b"x" * 100000] * 20
+    head = ("Content-Length", "2000000") if framing == "length" else ("Transfer-Encoding", "chunked")
+    client.send(request_bytes("POST", "/", fields=[head]))
+    for piece in pieces:
+        client.send(piece if framing == "length" else b"%x\r\n%s\r\n" % (len(piece), piece))
+        threading.Event().wait(0.1)
+    if framing == "chunked":
+        client.send(b"0\r\n\r\n")
+    assert client.answer().body == b"2000000"
