@@ -51,7 +51,8 @@ NRT_API nrt_str nrt_pairs_get(const nrt_pairs *pairs, const char *name);
 NRT_API int nrt_exchange_query(nrt_exchange *exchange, const nrt_pairs **pairs);
 
 /* The body, as a form of that kind. Errors as nrt_exchange_query; NRT_ERR_TOO_LARGE also above
- * NRT_FORM_MAX, NRT_ERR_MEDIA where Content-Type says that it is something else, or nothing. */
+ * NRT_FORM_MAX, NRT_ERR_MEDIA where Content-Type says that it is something else, or nothing;
+ * NRT_ERR_STATE where not all of it is there (a service with `streaming`). */
 NRT_API int nrt_exchange_form(nrt_exchange *exchange, const nrt_pairs **pairs);
 
 /* The cookies, of all Cookie fields (RFC 6265 section 4.2.1). One whose name is no token, or whose

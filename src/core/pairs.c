@@ -133,6 +133,9 @@ int nrt_exchange_form(nrt_exchange *exchange, const nrt_pairs **pairs) {
         if (!is_form(nrt_request_fields(request))) {
             return NRT_ERR_MEDIA;
         }
+        if (!nrt_exchange_is_whole(exchange)) {
+            return NRT_ERR_STATE;
+        }
         int error = body.len > NRT_FORM_MAX
                         ? NRT_ERR_TOO_LARGE
                         : nrt__pairs_read(body, nrt__exchange_arena(exchange), &scope->form);

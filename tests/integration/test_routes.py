@@ -102,6 +102,22 @@ def test_nrt_get_reaches_the_same_routes(world, nats, routes):
     assert world.get(nats, "-L", "http://routes.nats/city//oslo").stdout == "someone oslo"
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mux_leads_to_handlers_that_take_bodies_in_pieces(world, nats, folder, workers):
+    child = world.program("routes", url_of(nats), "routes.nats", workers, folder, "streaming")
+    child.wait_line("ready", "stdout")
+    gateway = world.gateway(nats, "--route", "/=routes.nats")
+    client = world.client(gateway)
+    for size in (0, 5, 2_000_000, 40_000_000):
+        assert client.post("/count/x", b"x" * size).text == f"POST /count/{{name}} {size}"
+    assert client.post("/nothing", b"x" * 100).status == 404
+    with open(world.path("body"), "wb") as file:
+        file.truncate(3_000_000)
+    refused = curl("-w", "%{http_code}", "-o", world.path("out"), "-T", world.path("body"),
+                   gateway.url + "/count/x")
+    assert refused.text == "405"
+
+
 # ---- queries, forms, cookies -------------------------------------------------------------------
 
 

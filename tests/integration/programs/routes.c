@@ -1,6 +1,6 @@
 /* A service with a mux and all that handlers may use of nrt/http.h.
  *
- *     routes SERVER HOST WORKERS FOLDER
+ *     routes SERVER HOST WORKERS FOLDER [streaming]
  *
  * Prints "ready" when it serves, and a line for each answer; SIGTERM drains it. */
 #include "check.h"
@@ -94,6 +94,58 @@ static void on_later(nrt_exchange *exchange, void *arg) {
     CHECK_INT(pthread_detach(thread), 0);
 }
 
+/* How many bytes a body has, however it comes. */
+typedef struct counter {
+    size_t count;
+} counter;
+
+static void tell_count(nrt_exchange *exchange, size_t count) {
+    CHECK_INT(nrt_exchange_text(exchange, 200, ""), 0);
+    CHECK_INT(nrt_exchange_printf(exchange, "%s %zu", nrt_exchange_pattern(exchange), count), 0);
+}
+
+static void on_data(nrt_exchange *exchange, nrt_str bytes, void *arg) {
+    (void)exchange;
+    ((counter *)arg)->count += bytes.len;
+}
+
+static void on_data_end(nrt_exchange *exchange, const nrt_fields *trailers, void *arg) {
+    (void)trailers;
+    tell_count(exchange, ((counter *)arg)->count);
+    nrt_exchange_end(exchange);
+}
+
+static void on_count_canceled(nrt_exchange *exchange, void *arg) {
+    (void)arg;
+    nrt_exchange_end(exchange);
+}
+
+static const nrt_exchange_events count_events = {.size = sizeof(count_events),
+                                                 .data = on_data,
+                                                 .end = on_data_end,
+                                                 .canceled = on_count_canceled};
+
+static void on_count(nrt_exchange *exchange, void *arg) {
+    bool workers = *(const bool *)arg;
+    if (nrt_exchange_is_whole(exchange)) {
+        tell_count(exchange, nrt_request_body(nrt_exchange_request(exchange)).len);
+    } else if (workers) {
+        char bytes[4096];
+        size_t got, count = 0;
+        do {
+            CHECK_INT(nrt_exchange_read(exchange, bytes, sizeof(bytes), &got), 0);
+            count += got;
+        } while (got > 0);
+        tell_count(exchange, count);
+    } else {
+        counter *counts = nrt_exchange_alloc(exchange, sizeof(*counts));
+        CHECK(counts);
+        counts->count = 0;
+        nrt_exchange_defer(exchange);
+        CHECK_INT(nrt_exchange_set_events(exchange, &count_events, counts), 0);
+    }
+}
+
 /* Whoever comes with a password is known by it; without one, all but /private is open. */
 static bool authenticate(nrt_exchange *exchange, void *arg) {
     const nrt_request *request = nrt_exchange_request(exchange);
@@ -141,12 +193,13 @@ static void *wait_signal(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    CHECK_INT(argc, 5);
+    CHECK(argc == 5 || argc == 6);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     CHECK_INT(pthread_sigmask(SIG_BLOCK, &signals, NULL), 0);
 
+    bool workers = atoi(argv[3]) > 0;
     nrt_mux *mux = nrt_mux_create();
     const struct {
         const char *pattern;
@@ -157,7 +210,7 @@ int main(int argc, char **argv) {
         {"GET /cookies", on_cookies, NULL},  {"POST /login", on_login, NULL},
         {"GET /city/{name}", on_city, NULL}, {"PUT /city/{name}", on_city, NULL},
         {"/private/{name}", on_city, NULL},  {"/files/{path...}", on_file, argv[4]},
-        {"GET /later", on_later, NULL},
+        {"GET /later", on_later, NULL},      {"POST /count/{name}", on_count, &workers},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         CHECK_INT(nrt_mux_add(mux, routes[i].pattern, routes[i].handler, routes[i].arg), 0);
@@ -172,6 +225,7 @@ int main(int argc, char **argv) {
     nrt_service_options options;
     nrt_service_options_init(&options);
     options.workers = (unsigned)atoi(argv[3]);
+    options.streaming = argc == 6 && strcmp(argv[5], "streaming") == 0;
     options.on_ready = on_ready;
     CHECK_INT(nrt_serve(connection, argv[2], nrt_mux_handle, mux, &options, NULL), 0);
 
