@@ -108,7 +108,7 @@ def test_a_mux_leads_to_handlers_that_take_bodies_in_pieces(world, nats, folder,
     child.wait_line("ready", "stdout")
     gateway = world.gateway(nats, "--route", "/=routes.nats")
     client = world.client(gateway)
-    for size in (0, 5, 2_000_000, 40_000_000):
+    for size in (0, 5) if workers else (0, 5, 2_000_000, 40_000_000):
         assert client.post("/count/x", b"x" * size).text == f"POST /count/{{name}} {size}"
     assert client.post("/nothing", b"x" * 100).status == 404
     with open(world.path("body"), "wb") as file:

@@ -126,24 +126,16 @@ static const nrt_exchange_events count_events = {.size = sizeof(count_events),
                                                  .canceled = on_count_canceled};
 
 static void on_count(nrt_exchange *exchange, void *arg) {
-    bool workers = *(const bool *)arg;
+    (void)arg;
     if (nrt_exchange_is_whole(exchange)) {
         tell_count(exchange, nrt_request_body(nrt_exchange_request(exchange)).len);
-    } else if (workers) {
-        char bytes[4096];
-        size_t got, count = 0;
-        do {
-            CHECK_INT(nrt_exchange_read(exchange, bytes, sizeof(bytes), &got), 0);
-            count += got;
-        } while (got > 0);
-        tell_count(exchange, count);
-    } else {
-        counter *counts = nrt_exchange_alloc(exchange, sizeof(*counts));
-        CHECK(counts);
-        counts->count = 0;
-        nrt_exchange_defer(exchange);
-        CHECK_INT(nrt_exchange_set_events(exchange, &count_events, counts), 0);
+        return;
     }
+    counter *counts = nrt_exchange_alloc(exchange, sizeof(*counts));
+    CHECK(counts);
+    counts->count = 0;
+    nrt_exchange_defer(exchange);
+    CHECK_INT(nrt_exchange_set_events(exchange, &count_events, counts), 0);
 }
 
 /* Whoever comes with a password is known by it; without one, all but /private is open. */
@@ -199,7 +191,6 @@ int main(int argc, char **argv) {
     sigaddset(&signals, SIGTERM);
     CHECK_INT(pthread_sigmask(SIG_BLOCK, &signals, NULL), 0);
 
-    bool workers = atoi(argv[3]) > 0;
     nrt_mux *mux = nrt_mux_create();
     const struct {
         const char *pattern;
@@ -210,7 +201,7 @@ int main(int argc, char **argv) {
         {"GET /cookies", on_cookies, NULL},  {"POST /login", on_login, NULL},
         {"GET /city/{name}", on_city, NULL}, {"PUT /city/{name}", on_city, NULL},
         {"/private/{name}", on_city, NULL},  {"/files/{path...}", on_file, argv[4]},
-        {"GET /later", on_later, NULL},      {"POST /count/{name}", on_count, &workers},
+        {"GET /later", on_later, NULL},      {"POST /count/{name}", on_count, NULL},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         CHECK_INT(nrt_mux_add(mux, routes[i].pattern, routes[i].handler, routes[i].arg), 0);
