@@ -100,8 +100,9 @@ NRT_API nrt_fields *nrt_exchange_trailers(nrt_exchange *exchange);
 
 /* Appends to the response's body; copies. NRT_ERR_RESPONSE_TOO_LARGE beyond `max_body`, or beyond
  * one message where the client takes no more: the response then becomes a 502 with that code.
- * NRT_ERR_MEMORY: likewise a 503. On a worker, after nrt_exchange_start, it waits until the client
- * takes more: NRT_ERR_CANCELED once nobody does. */
+ * NRT_ERR_MEMORY: likewise a 503. After nrt_exchange_start it goes out at once, or as the client
+ * takes it, and `max_body` is what may wait. On a worker it waits for that itself, so that bodies
+ * have no limit: NRT_ERR_CANCELED once nobody takes any. */
 NRT_API int nrt_exchange_write(nrt_exchange *exchange, nrt_str bytes);
 
 /* The response will be ended by nrt_exchange_end, later, from any thread; the handler may return.
@@ -132,12 +133,14 @@ NRT_API bool nrt_exchange_is_canceled(const nrt_exchange *exchange);
  * Requests: in a service with `streaming`, the handler runs when the head is there. Where
  * nrt_exchange_is_whole, so is the body; else nrt_exchange_set_events says who gets it.
  *
- * On the connection's thread, but for what says otherwise. On workers (options.workers) there are
- * calls that wait instead: nrt_exchange_read for the request, nrt_exchange_write after
- * nrt_exchange_start for the response. */
+ * Without workers (options.workers), all of it is for the connection's thread, and nothing waits.
+ * On workers, and on threads that a handler there hands its exchange to, calls wait instead of
+ * answering NRT_ERR_BUSY: nrt_exchange_read for the request, nrt_exchange_write after
+ * nrt_exchange_start for the response; they answer NRT_ERR_CANCELED at once when the client leaves.
+ * What one exchange holds in memory is a window in each direction. */
 
-/* What a handler that defers is told, on the connection's thread, until the exchange is over. Any
- * of them may end it. */
+/* What a handler that defers is told, on the connection's thread, until nrt_exchange_end: nothing
+ * comes after that, where it is called on this thread too. Any of them may call it. */
 typedef struct nrt_exchange_events {
     size_t size; /* sizeof(nrt_exchange_events) */
     bool hold;   /* bytes of `data` count as taken only by nrt_exchange_consume: meanwhile the
@@ -152,7 +155,7 @@ typedef struct nrt_exchange_events {
 NRT_API bool nrt_exchange_is_whole(const nrt_exchange *exchange);
 
 /* `events` lives as long as the exchange; its functions may be NULL. A client that has asked first
- * (Expect: 100-continue) is told to go on. NRT_ERR_USAGE. */
+ * (Expect: 100-continue) is told to go on. NRT_ERR_USAGE, also on a worker. */
 NRT_API int nrt_exchange_set_events(nrt_exchange *exchange, const nrt_exchange_events *events,
                                     void *arg);
 
@@ -161,26 +164,33 @@ NRT_API void nrt_exchange_consume(nrt_exchange *exchange, size_t len);
 
 /* Sends an interim response (103 Early Hints, say; 102 to 199, but for 101) with the fields that
  * the response has so far, which stay. NRT_ERR_UNSUPPORTED where the client takes none, which does
- * no harm; NRT_ERR_USAGE, NRT_ERR_STATE (the response has begun). Not on workers. */
+ * no harm; NRT_ERR_USAGE, NRT_ERR_STATE (the response has begun), NRT_ERR_BUSY. */
 NRT_API int nrt_exchange_interim(nrt_exchange *exchange, int status);
 
-/* Sends the response's status and fields now; the body follows in pieces. NRT_ERR_UNSUPPORTED: the
- * client takes only one message, so that nrt_exchange_write it is. NRT_ERR_STATE: it has begun, or
- * is canceled. NRT_ERR_BUSY: there is no room for now. Also on a worker, which it makes wait. */
+/* How long the body will be, for nrt_exchange_start: it goes as Content-Length, and the client
+ * refuses a body of another length. */
+NRT_API void nrt_exchange_set_length(nrt_exchange *exchange, uint64_t length);
+
+/* Sends the response's status and fields now, and what was written of its body; more follows in
+ * pieces. NRT_ERR_UNSUPPORTED: the client takes only one message, so that what nrt_exchange_write
+ * collects will be it. NRT_ERR_STATE: it has begun, or is canceled. NRT_ERR_BUSY: again on
+ * `writable`. */
 NRT_API int nrt_exchange_start(nrt_exchange *exchange);
 
-/* Sends more of a response that was started; *sent says how much of `bytes`, `writable` when there
- * is room for more. What nrt_exchange_write was given goes out behind it, at the end.
- * NRT_ERR_STATE: it was not started, has ended, or is canceled. */
+/* Sends more of a response that was started, behind all that nrt_exchange_write was given; *sent
+ * says how much of `bytes`, `writable` when there is room for more. NRT_ERR_STATE: it was not
+ * started, has ended, or is canceled. */
 NRT_API int nrt_exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent);
 
 /* The response broke off: what the client has of it is not all. Still to be ended. */
 NRT_API void nrt_exchange_abort(nrt_exchange *exchange);
 
-/* On a worker: waits for the next bytes of the request's body, or gives what is there of a whole
- * one. *got is how many were written to `to`; 0 is the end. NRT_ERR_CANCELED, NRT_ERR_USAGE (not on
- * a worker). */
-NRT_API int nrt_exchange_read(nrt_exchange *exchange, void *to, size_t size, size_t *got);
+/* On a worker: the next bytes of the request's body, in whichever way it came; waits for them up to
+ * `timeout_ms` (-1: as long as it takes; the client's silence ends it). *got is how many were
+ * written to `to`; 0 is the end. NRT_ERR_TIMEOUT: none so far. NRT_ERR_CANCELED, NRT_ERR_USAGE
+ * (not on a worker, or no room in `to`). */
+NRT_API int nrt_exchange_read(nrt_exchange *exchange, void *to, size_t size, int timeout_ms,
+                              size_t *got);
 
 /* Another protocol (RFC 9110 section 7.8): what the client asks for is in the request's
  * nrt_request_upgrade; this answers 101 with the fields so far. Then nrt_exchange_send and `data`

@@ -90,8 +90,9 @@ static void cancel_all(nrt_exchange *head) {
         nrt__exchange_ring_remove(exchange);
         nrt__exchange_ring_add(head, exchange);
         bool told = atomic_exchange_explicit(&exchange->canceled, true, memory_order_relaxed);
-        if (!told && exchange->events && exchange->events->canceled) {
-            exchange->events->canceled(exchange, exchange->events_arg);
+        const nrt_exchange_events *events = nrt__exchange_listener(exchange);
+        if (!told && events && events->canceled) {
+            events->canceled(exchange, exchange->events_arg);
         }
     }
 }
@@ -231,7 +232,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->scope = NULL;
     exchange->completed = NULL;
     exchange->pipe = NULL;
-    exchange->on_worker = false;
+    exchange->on_worker = exchange->started = false;
     atomic_store_explicit(&exchange->canceled, false, memory_order_relaxed);
     exchange->session = nrt__session_delivering(services->session);
     exchange->accept = (nrt__accept){0};

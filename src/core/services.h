@@ -60,6 +60,7 @@ struct nrt_exchange {
     char id[24];          /* NRT-ID */
     void *owner;          /* lib's: where the end is reported */
     void *pipe;           /* lib's: bodies between a worker and the connection's thread */
+    bool started;         /* lib's: the handler has begun the response */
     bool on_worker;       /* lib's: its handler runs there */
     nrt_exchange *queued; /* lib's: the next one in a queue between threads */
 };
@@ -184,6 +185,10 @@ int nrt__exchange_start(nrt_exchange *exchange);
 /* Sends more of the body of a response that was started, as far as there is room; `writable` tells
  * when there is again. */
 int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent);
+
+/* Sends what is in exchange->body, as nrt__exchange_send: 1 once nothing is left there, 0 where
+ * something is, or an error. */
+int nrt__exchange_flush(nrt_exchange *exchange);
 
 /* The body of a response that was started is complete, trailers and all, and what is in
  * exchange->body has gone out: the peer learns it now, while the request's body may go on. 0, or

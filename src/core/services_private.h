@@ -85,6 +85,12 @@ static inline void nrt__exchange_ring_remove(nrt_exchange *exchange) {
     exchange->next->prev = exchange->prev;
 }
 
+/* Who is told of what happens to it; NULL once its handler has ended it, on whatever thread. */
+static inline const nrt_exchange_events *nrt__exchange_listener(const nrt_exchange *exchange) {
+    bool ended = atomic_load_explicit(&exchange->ends, memory_order_acquire) == 0;
+    return ended ? NULL : exchange->events;
+}
+
 /* The session to answer on. */
 nrt__session *nrt__exchange_session(const nrt_exchange *exchange);
 

@@ -213,8 +213,9 @@ static int on_request_end(nrt_exchange *exchange, nrt_str payload, const char **
         nrt__message_reset(trailers);
     }
     if (one->begun) {
-        if (exchange->events && exchange->events->end) {
-            exchange->events->end(exchange, fields, exchange->events_arg);
+        const nrt_exchange_events *events = nrt__exchange_listener(exchange);
+        if (events && events->end) {
+            events->end(exchange, fields, exchange->events_arg);
         }
         return 0;
     }
@@ -267,8 +268,10 @@ static int write_head(nrt_exchange *exchange, nrt__frame_type type, nrt__message
         services->scratch.failed = false;
         return NRT_ERR_MEMORY;
     }
-    return nrt__flow_send_head(&one->flow, type, one->flow.to, nrt__buf_view(&services->scratch),
-                               body, now_of(exchange));
+    int error = nrt__flow_send_head(&one->flow, type, one->flow.to,
+                                    nrt__buf_view(&services->scratch), body, now_of(exchange));
+    one->waits = one->waits || error == NRT_ERR_BUSY;
+    return error;
 }
 
 int nrt__exchange_interim(nrt_exchange *exchange, nrt__message *message) {
@@ -308,6 +311,14 @@ int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent) {
     int error = nrt__flow_write(&one->flow, bytes, sent, now_of(exchange));
     one->waits = *sent < bytes.len;
     return error;
+}
+
+int nrt__exchange_flush(nrt_exchange *exchange) {
+    size_t sent = 0;
+    nrt_str body = nrt__buf_view(&exchange->body);
+    int error = body.len > 0 ? nrt__exchange_send(exchange, body, &sent) : 0;
+    nrt__buf_consume(&exchange->body, sent);
+    return error < 0 ? error : sent == body.len;
 }
 
 void nrt__exchange_take(nrt_exchange *exchange, size_t len) {
@@ -397,8 +408,9 @@ void nrt__exchange_cancel(nrt_exchange *exchange) {
         nrt__exchange_over(exchange);
         return;
     }
-    if (exchange->events && exchange->events->canceled) {
-        exchange->events->canceled(exchange, exchange->events_arg);
+    const nrt_exchange_events *events = nrt__exchange_listener(exchange);
+    if (events && events->canceled) {
+        events->canceled(exchange, exchange->events_arg);
     }
 }
 
@@ -457,6 +469,7 @@ static void give_data(nrt_exchange *exchange, nrt_str bytes) {
 
 static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payload) {
     nrt__served *one = exchange->served;
+    const nrt_exchange_events *events = nrt__exchange_listener(exchange);
     const char *detail = NULL;
     int error = 0;
     switch (event) {
@@ -464,7 +477,7 @@ static void on_event(nrt_exchange *exchange, nrt__flow_event event, nrt_str payl
         if (one->has_length && one->flow.in_got > one->length) {
             error = NRT_ERR_BAD_REQUEST;
             detail = "the body is longer than its head says";
-        } else if (one->begun && exchange->events && exchange->events->data) {
+        } else if (one->begun && events && events->data) {
             give_data(exchange, payload);
         } else if (!one->begun) {
             error = collect(one, payload);
@@ -532,8 +545,14 @@ void nrt__served_writable(nrt__served *one) {
         if (pump(exchange)) {
             nrt__exchange_over(exchange);
         }
-    } else if (exchange->events && exchange->events->writable) {
+        return;
+    }
+    if (exchange->started && nrt__exchange_flush(exchange) != 1) {
+        return; /* what was written before goes before */
+    }
+    const nrt_exchange_events *events = nrt__exchange_listener(exchange);
+    if (events && events->writable) {
         one->waits = false;
-        exchange->events->writable(exchange, exchange->events_arg);
+        events->writable(exchange, exchange->events_arg);
     }
 }

@@ -27,6 +27,10 @@ void nrt_service_options_init_sized(nrt_service_options *options, size_t size) {
  * connection. */
 static void end_elsewhere(nrt_exchange *exchange) {
     nrt__postbox *box = exchange->owner;
+    if (exchange->pipe) {
+        nrt__pipe_end(exchange->pipe);
+        return;
+    }
     nrt__postbox_put_exchange(box, exchange);
     nrt__postbox_release(box);
 }
@@ -50,12 +54,7 @@ static void run_handler(nrt_exchange *exchange) {
 
 /* On a worker. */
 static void run_on_worker(nrt_exchange *exchange) {
-    nrt__pipe *pipe = exchange->pipe;
     run_handler(exchange);
-    if (pipe) {
-        exchange->pipe = NULL;
-        nrt__pipe_close(pipe);
-    }
     if (!exchange->deferred) {
         nrt__exchange_end_one(exchange);
     }
@@ -64,23 +63,28 @@ static void run_on_worker(nrt_exchange *exchange) {
     }
 }
 
+static void drop_pipe(nrt_exchange *exchange) {
+    nrt__exchange_stream(exchange, NULL, NULL);
+    nrt__pipe_destroy(exchange->pipe);
+    exchange->pipe = NULL;
+}
+
 /* On the worker the handler may wait for its client: a pipe leads there and back. */
 static void run_elsewhere(nrt_exchange *exchange, service_owner *owner) {
     exchange->on_worker = true;
-    if (nrt__exchange_can_stream(exchange) || !nrt__exchange_has_all(exchange)) {
-        exchange->pipe = nrt__pipe_create(exchange, owner->conn->box);
-        int error = exchange->pipe ? 0 : NRT_ERR_MEMORY;
-        if (error == 0 && !nrt__exchange_has_all(exchange)) {
-            error = nrt__exchange_continue(exchange);
-        }
-        if (error < 0) {
-            exchange->failed = error;
-            nrt_exchange_end(exchange);
-            nrt__exchange_end_here(exchange);
-            return;
-        }
+    exchange->pipe = nrt__pipe_create(exchange, owner->conn->box);
+    int error = exchange->pipe ? 0 : NRT_ERR_MEMORY;
+    if (error == 0 && !nrt__exchange_has_all(exchange)) {
+        error = nrt__exchange_continue(exchange);
     }
-    nrt__workers_put(owner->workers, exchange);
+    if (error == 0) {
+        nrt__workers_put(owner->workers, exchange);
+        return;
+    }
+    drop_pipe(exchange);
+    exchange->failed = error;
+    nrt__exchange_end_one(exchange);
+    nrt__exchange_end_here(exchange);
 }
 
 void nrt__serve_run(nrt_exchange *exchange, void *arg) {
@@ -220,6 +224,7 @@ int nrt_service_resume(nrt_service *service) {
 /* One that waited for a worker when the connection went away. */
 static void drop_waiting(nrt_exchange *exchange) {
     nrt__postbox *box = exchange->owner;
+    drop_pipe(exchange);
     nrt__exchange_finish(exchange);
     nrt__postbox_release(box);
 }

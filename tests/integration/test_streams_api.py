@@ -2,9 +2,10 @@
 
 import pytest
 
+from harness import gowire
 from harness.client import Client, curl, request_bytes
 from harness.clock import DEADLINE, Stopwatch, until
-from harness.message import Answer, Malformed
+from harness.message import Answer, Malformed, parse_answer
 from harness.world import program, sanitized
 
 MIB = 1 << 20
@@ -130,10 +131,25 @@ def test_a_service_that_drains_finishes_its_streams(world, nats, service):
     assert child.lines("stdout")[-1] == "closed ok"
 
 
-# ---- by callbacks only ------------------------------------------------------------------------------
+# ---- what handlers do -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [0], indirect=True)
+def test_what_is_written_before_the_start_goes_before_what_is_written_after(service, gateway):
+    assert Client(gateway.url).get("/order").body == b"one, two, three"
+
+
+def test_a_length_that_a_handler_gives_is_told(service, gateway):
+    answer = Client(gateway.url).get("/bytes/1000000")
+    assert answer.get("Content-Length") == "1000000" and len(answer.body) == 1000000
+    assert Client(gateway.url).request("HEAD", "/bytes/77").get("Content-Length") == "77"
+
+
+def test_an_upload_that_no_handler_reads_does_not_hold_up_the_answer(service, client):
+    for _ in range(5):
+        said = client("/ignore", "chunks", 20 * MIB)
+        assert said[0] == "status 200" and said[1].startswith("bytes 2000000 ") and said[2] == "closed ok"
+
+
 def test_another_protocol_for_a_native_handler(service, client, gateway):
     assert client("/protocol", "protocol", 3000000)[-1] == "closed ok"
     assert client("/protocol", "get")[0] == "status 426"
@@ -146,7 +162,6 @@ def test_another_protocol_for_a_native_handler(service, client, gateway):
         assert raw.reader.rest() == b""
 
 
-@pytest.mark.parametrize("workers", [0], indirect=True)
 def test_interim_responses_and_broken_ones(service, client, gateway):
     assert client("/hints", "get")[:2] == ["interim 103", "status 200"]
     assert client("/broken", "get", code=1)[-1] == "closed aborted"
@@ -154,6 +169,29 @@ def test_interim_responses_and_broken_ones(service, client, gateway):
         raw.send(request_bytes("GET", "/broken"))
         with pytest.raises((Malformed, ConnectionError)):
             raw.answer()
+
+
+def test_old_peers_get_their_answers_in_one_message(peer, service):
+    def ask(target, body=None):
+        payload = gowire.request("POST" if body else "GET", target, "weather.nats", body)
+        subject = "nrt.requests.weather.nats." + ("post" if body else "get")
+        return parse_answer(peer.request(subject, payload).payload)
+    assert ask("/sum", b"\1\2").text == f"2 {1 * 31 + 2}"
+    assert ask("/ignore").error == "response-too-large"
+
+
+@pytest.mark.parametrize("workers", [4], indirect=True)
+def test_a_worker_may_hand_its_exchange_to_another_thread(service, client):
+    for count in (3, 3 * MIB):
+        assert client("/handed", "chunks", count)[-1] == "closed ok"
+
+
+@pytest.mark.parametrize("workers", [4], indirect=True)
+def test_a_worker_need_not_wait_for_ever(service, gateway):
+    with Client(gateway.url) as raw:
+        raw.send(request_bytes("POST", "/patience", fields=[("Content-Length", "3000000")]), b"x" * 2000)
+        answer = raw.answer()
+    assert (answer.status, answer.body) == (408, b"no more came")
 
 
 def test_curl_uploads_with_expect(world, service, gateway):

@@ -279,6 +279,30 @@ static void test_the_service_learns_that_time_is_over(void **state) {
     assert_non_null(strstr(engine_take(e), "t=abort, code=timeout"));
 }
 
+static void test_no_answer_is_late_while_the_request_goes_on(void **state) {
+    (void)state;
+    char subject[600];
+    size_t written;
+    nrt_exchange_id id = open_call();
+    snprintf(subject, sizeof(subject), "%s", sent().reply);
+    frame(subject, PEER, "t=accept, max=20000", NRT__STR(""));
+    for (int s = 0; s < 20; s++) { /* 80 s */
+        char text[64];
+        engine_advance(e, 4000);
+        assert_int_equal(nrt__client_write(e->client, id, NRT__STR("more"), &written), 0);
+        assert_int_equal(written, 4);
+        snprintf(text, sizeof(text), "t=ping, n=0, max=%d", 20000 + s);
+        frame(subject, "", text, NRT__STR(""));
+    }
+    assert_int_equal(t.closed, 0);
+    for (int s = 0; s < 8; s++) { /* and then it has its time */
+        assert_int_equal(t.closed, s * 4000 >= 30000);
+        frame(subject, "", "t=ping, n=0, max=30000", NRT__STR(""));
+        engine_advance(e, 4000);
+    }
+    assert_int_equal(t.error, NRT_ERR_TIMEOUT);
+}
+
 static void test_a_service_that_falls_silent_is_given_up(void **state) {
     (void)state;
     char subject[600];
@@ -300,6 +324,7 @@ int main(void) {
         CLIENT_TEST(test_an_end_waits_for_the_accept),
         CLIENT_TEST(test_what_was_not_sent_begins_anew),
         CLIENT_TEST(test_the_service_learns_that_time_is_over),
+        CLIENT_TEST(test_no_answer_is_late_while_the_request_goes_on),
         CLIENT_TEST(test_a_service_that_falls_silent_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,11 @@
  *
  *     streamer SERVER HOST WORKERS
  *
- * /bytes/N sends N bytes, /echo what comes, /sum says how many bytes came and their sum, /hints
- * sends 103 first, /broken breaks off, /wait waits for ever, /protocol changes to any protocol and
- * echoes, /ticks sends an event each second: its number and when it was sent. Prints "ready",
+ * /bytes/N sends N bytes and says so, /echo what comes, /sum says how many bytes came and their
+ * sum, /ticks sends an event each second: its number and when it was sent, /hints sends 103 first,
+ * /order writes before and after it starts, /ignore answers 2 MB and reads nothing, /handed answers
+ * on a thread of its own, /patience reads and gives up, /broken breaks off, /wait waits for ever,
+ * /protocol changes to any protocol and echoes. Prints "ready",
  * "canceled PATH" and, at SIGTERM, drains. */
 #include "check.h"
 
@@ -64,6 +66,55 @@ static void write_sum(work *one) {
     snprintf(text, sizeof(text), "%llu %llu", (unsigned long long)one->count,
              (unsigned long long)one->sum);
     CHECK_INT(nrt_exchange_reply(one->exchange, 200, "text/plain", nrt_str_from(text)), 0);
+}
+
+/* ---- the same either way ---- */
+
+static void write_in_order(nrt_exchange *exchange) {
+    CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("one, ")), 0);
+    CHECK_INT(nrt_exchange_start(exchange), 0);
+    CHECK_INT(nrt_exchange_start(exchange), NRT_ERR_STATE);
+    CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("two, ")), 0);
+    size_t sent;
+    CHECK_INT(nrt_exchange_send(exchange, nrt_str_from("three"), &sent), 0);
+    CHECK_INT(sent, 5);
+}
+
+static void write_much(nrt_exchange *exchange) {
+    char room[20000];
+    memset(room, 'x', sizeof(room));
+    int error = 0;
+    for (int i = 0; i < 100 && error == 0; i++) {
+        error = nrt_exchange_write(exchange, (nrt_str){room, sizeof(room)});
+    }
+    CHECK(error == 0 || error == NRT_ERR_RESPONSE_TOO_LARGE); /* an old client */
+}
+
+static void give_hints(nrt_exchange *exchange) {
+    CHECK_INT(nrt_fields_add(nrt_exchange_fields(exchange), nrt_str_from("Link"),
+                             nrt_str_from("</a.css>; rel=preload")),
+              0);
+    CHECK_INT(nrt_exchange_interim(exchange, 101), NRT_ERR_USAGE);
+    CHECK_INT(nrt_exchange_interim(exchange, 103), 0);
+    CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("done")), 0);
+}
+
+static void break_off(nrt_exchange *exchange) {
+    CHECK_INT(nrt_exchange_start(exchange), 0);
+    CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("half")), 0);
+    nrt_exchange_abort(exchange);
+}
+
+static bool change_protocol(nrt_exchange *exchange) {
+    char protocol[64];
+    nrt_str asked = nrt_request_upgrade(nrt_exchange_request(exchange));
+    snprintf(protocol, sizeof(protocol), "%.*s", (int)asked.len, asked.ptr);
+    int error = nrt_exchange_upgrade(exchange, protocol);
+    if (error < 0) {
+        CHECK_INT(error, NRT_ERR_USAGE); /* it was not asked for */
+        CHECK_INT(nrt_exchange_problem(exchange, 426, "ask for a protocol"), 0);
+    }
+    return error == 0;
 }
 
 /* ---- by callbacks ---- */
@@ -178,8 +229,15 @@ static void handle(nrt_exchange *exchange, work *one) {
     }
     if (strncmp(one->path, "/bytes/", 7) == 0) {
         one->left = strtoull(one->path + 7, NULL, 10);
+        nrt_exchange_set_length(exchange, one->left);
         CHECK_INT(nrt_exchange_start(exchange), 0);
         send_bytes(one);
+    } else if (strcmp(one->path, "/order") == 0) {
+        write_in_order(exchange);
+        finish(one);
+    } else if (strcmp(one->path, "/ignore") == 0) { /* what comes now finds nobody */
+        write_much(exchange);
+        finish(one);
     } else if (strcmp(one->path, "/echo") == 0) {
         one->echoes = true;
         CHECK_INT(nrt_exchange_start(exchange), 0);
@@ -188,29 +246,16 @@ static void handle(nrt_exchange *exchange, work *one) {
         one->held_len = body.len;
         send_back(one);
     } else if (strcmp(one->path, "/protocol") == 0) {
-        char protocol[64];
-        nrt_str asked = nrt_request_upgrade(request);
-        snprintf(protocol, sizeof(protocol), "%.*s", (int)asked.len, asked.ptr);
         one->echoes = true;
         one->ended = false;
-        int error = nrt_exchange_upgrade(exchange, protocol);
-        if (error < 0) {
-            CHECK_INT(error, NRT_ERR_USAGE); /* it was not asked for */
-            CHECK_INT(nrt_exchange_problem(exchange, 426, "ask for a protocol"), 0);
+        if (!change_protocol(exchange)) {
             finish(one);
         }
     } else if (strcmp(one->path, "/hints") == 0) {
-        CHECK_INT(nrt_fields_add(nrt_exchange_fields(exchange), nrt_str_from("Link"),
-                                 nrt_str_from("</a.css>; rel=preload")),
-                  0);
-        CHECK_INT(nrt_exchange_interim(exchange, 103), 0);
-        CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("done")), 0);
+        give_hints(exchange);
         finish(one);
     } else if (strcmp(one->path, "/broken") == 0) {
-        size_t sent;
-        CHECK_INT(nrt_exchange_start(exchange), 0);
-        CHECK_INT(nrt_exchange_send(exchange, nrt_str_from("half"), &sent), 0);
-        nrt_exchange_abort(exchange);
+        break_off(exchange);
         finish(one);
     } else if (strcmp(one->path, "/wait") == 0) {
         say("waiting", one->path);
@@ -224,12 +269,11 @@ static void handle(nrt_exchange *exchange, work *one) {
 
 /* ---- by calls that wait ---- */
 
-static int copy_back(work *one) {
+static int copy_back(work *one, int error) {
     size_t got;
     char room[10000];
-    int error = nrt_exchange_start(one->exchange);
     while (error == 0) {
-        error = nrt_exchange_read(one->exchange, room, sizeof(room), &got);
+        error = nrt_exchange_read(one->exchange, room, sizeof(room), -1, &got);
         if (error < 0 || got == 0) {
             break;
         }
@@ -240,8 +284,10 @@ static int copy_back(work *one) {
 
 static int send_all(work *one) {
     char room[30000];
+    one->left = strtoull(one->path + 7, NULL, 10);
+    nrt_exchange_set_length(one->exchange, one->left);
     int error = nrt_exchange_start(one->exchange);
-    for (one->left = strtoull(one->path + 7, NULL, 10); error == 0 && one->left > 0;) {
+    while (error == 0 && one->left > 0) {
         nrt_str piece = next_piece(one, room, sizeof(room));
         error = nrt_exchange_write(one->exchange, piece);
         one->left -= piece.len;
@@ -254,7 +300,7 @@ static int read_all(work *one) {
     char room[10000];
     int error = 0;
     while (error == 0 && got > 0) {
-        error = nrt_exchange_read(one->exchange, room, sizeof(room), &got);
+        error = nrt_exchange_read(one->exchange, room, sizeof(room), -1, &got);
         add(one, (nrt_str){room, got});
     }
     if (error == 0) {
@@ -271,12 +317,70 @@ static int wait_until_canceled(work *one) {
     return NRT_ERR_CANCELED;
 }
 
+/* The client sends no more than its first bytes for a while. */
+static int give_up(work *one) {
+    char room[1000];
+    size_t got;
+    int error = 0;
+    while (error == 0) {
+        error = nrt_exchange_read(one->exchange, room, sizeof(room), 50, &got);
+    }
+    CHECK_INT(error, NRT_ERR_TIMEOUT);
+    CHECK_INT(nrt_exchange_read(one->exchange, room, sizeof(room), 0, &got), NRT_ERR_TIMEOUT);
+    CHECK(!nrt_exchange_is_whole(one->exchange));
+    return nrt_exchange_reply(one->exchange, 408, NULL, nrt_str_from("no more came"));
+}
+
+static void *answer_elsewhere(void *arg) {
+    nrt_exchange *exchange = arg;
+    work one = {.exchange = exchange};
+    sleep_ms(20); /* the handler has returned by now, or not: both are fine */
+    CHECK_INT(read_all(&one), 0);
+    CHECK_INT(nrt_exchange_start(exchange), 0);
+    write_much(exchange);
+    nrt_exchange_end(exchange);
+    return NULL;
+}
+
+static int hand_over(work *one) {
+    pthread_t thread;
+    nrt_exchange_defer(one->exchange);
+    CHECK_INT(pthread_create(&thread, NULL, answer_elsewhere, one->exchange), 0);
+    CHECK_INT(pthread_detach(thread), 0);
+    return 0;
+}
+
+static int work_at(work *one) {
+    nrt_exchange *exchange = one->exchange;
+    if (strncmp(one->path, "/bytes/", 7) == 0) {
+        return send_all(one);
+    } else if (strcmp(one->path, "/echo") == 0) {
+        return copy_back(one, nrt_exchange_start(exchange));
+    } else if (strcmp(one->path, "/protocol") == 0) {
+        return change_protocol(exchange) ? copy_back(one, 0) : 0;
+    } else if (strcmp(one->path, "/wait") == 0) {
+        return wait_until_canceled(one);
+    } else if (strcmp(one->path, "/patience") == 0) {
+        return give_up(one);
+    } else if (strcmp(one->path, "/handed") == 0) {
+        return hand_over(one);
+    } else if (strcmp(one->path, "/order") == 0) {
+        write_in_order(exchange);
+    } else if (strcmp(one->path, "/ignore") == 0) {
+        write_much(exchange);
+    } else if (strcmp(one->path, "/hints") == 0) {
+        give_hints(exchange);
+    } else if (strcmp(one->path, "/broken") == 0) {
+        break_off(exchange);
+    } else {
+        return read_all(one);
+    }
+    return 0;
+}
+
 static void work_through(work *one) {
-    int error = strcmp(one->path, "/echo") == 0         ? copy_back(one)
-                : strncmp(one->path, "/bytes/", 7) == 0 ? send_all(one)
-                : strcmp(one->path, "/wait") == 0       ? wait_until_canceled(one)
-                                                        : read_all(one);
-    if (error == NRT_ERR_CANCELED) {
+    int error = work_at(one);
+    if (error == NRT_ERR_CANCELED) { /* not deferred: the exchange is there until we return */
         CHECK(nrt_exchange_is_canceled(one->exchange));
         say("canceled", one->path);
     } else {
