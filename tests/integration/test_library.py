@@ -258,6 +258,7 @@ def test_only_public_names_are_exported(world):
         pytest.skip("libnrt is built static")
     names = subprocess.run(["nm", "-D", "--defined-only", libraries[0]], capture_output=True,
                            text=True, check=True).stdout.split("\n")
-    exported = [line.split()[-1] for line in names if line]
+    # Of type A is the version that the others belong to (src/libnrt.map).
+    exported = [line.split()[-1] for line in names if line and line.split()[-2] != "A"]
     assert exported and [name for name in exported if not name.startswith("nrt_")
                          or name.startswith("nrt__")] == []
