@@ -84,8 +84,8 @@ NRT_API int nrt_exchange_redirect(nrt_exchange *exchange, int status, const char
 /* Answers with the status and sentence of an error of the library, as problem+json. */
 NRT_API int nrt_exchange_error(nrt_exchange *exchange, int error);
 
-/* What the answer is so far: its status, and the bytes written to its body, but for those that were
- * sent in pieces. */
+/* What the answer is so far: its status, and the bytes written to its body; 0 once it has begun to
+ * go out in pieces. */
 NRT_API int nrt_exchange_status(const nrt_exchange *exchange);
 NRT_API size_t nrt_exchange_written(const nrt_exchange *exchange);
 

@@ -88,7 +88,8 @@ int nrt_exchange_status(const nrt_exchange *exchange) {
 }
 
 size_t nrt_exchange_written(const nrt_exchange *exchange) {
-    return nrt__buf_len(&exchange->body);
+    /* Once it has begun, the connection's thread may be at it. */
+    return exchange->started ? 0 : nrt__buf_len(&exchange->body);
 }
 
 int nrt_exchange_redirect(nrt_exchange *exchange, int status, const char *location) {
