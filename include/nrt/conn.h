@@ -46,6 +46,13 @@ NRT_API int nrt_conn_wait(nrt_conn *conn, int timeout_ms);
 NRT_API int nrt_run(nrt_conn *conn);
 NRT_API int nrt_conn_stop(nrt_conn *conn);
 
+/* Has a thread of its own drive the connection from now on: for programs that are built around
+ * something else, such as blocking calls of libcurl. All callbacks come on that thread, and all
+ * other calls must be made there (nrt_conn_post), but for nrt_conn_destroy, which ends it from
+ * anywhere. NRT_ERR_STATE where somebody drives it already, NRT_ERR_SYSTEM (no thread),
+ * NRT_ERR_MEMORY, NRT_ERR_THREAD, NRT_ERR_FORK. */
+NRT_API int nrt_conn_start(nrt_conn *conn);
+
 /* Leaves in good order: services leave their queue groups, what has arrived is answered, exchanges
  * in flight end, everything is written; then `fn(conn, arg)` is called and nrt_run returns. New
  * exchanges get NRT_ERR_STATE. `fn` may be NULL. */

@@ -36,6 +36,13 @@ static void on_accept_pause_over(nrt__timer *timer, void *arg) {
     nrt__io_set(&front->listener, NRT_IO_READ);
 }
 
+/* Connected by this process itself. */
+static bool is_own(int fd) {
+    struct ucred peer = {0};
+    socklen_t len = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == getpid();
+}
+
 static void on_acceptable(void *arg, unsigned events) {
     nrt__front *front = arg;
     (void)events;
@@ -55,7 +62,9 @@ static void on_acceptable(void *arg, unsigned events) {
                            on_accept_pause_over, front);
             return;
         }
-        if (fd >= 0 && front->conn_count >= front->options.max_connections + OVERFLOW_MAX) {
+        if (fd >= 0 && front->options.in_process && !is_own(fd)) {
+            close(fd);
+        } else if (fd >= 0 && front->conn_count >= front->options.max_connections + OVERFLOW_MAX) {
             close(fd);
         } else if (fd >= 0) {
             nrt__front_conn_open(front, fd, &peer);

@@ -25,6 +25,9 @@ typedef struct nrt__front_record {
 
 typedef struct nrt__front_options {
     const nrt__routes *routes;  /* must outlive the front; NULL: none */
+    bool in_process;            /* the client is this process, and nobody else: no Via, no
+                                   X-Forwarded-*; https:// in a Location to a .nats host becomes
+                                   http://, which it is here */
     bool proxy;                 /* absolute-form requests, and any Host that ends in .nats */
     const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to */
     size_t trusted_count;

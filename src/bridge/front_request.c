@@ -140,7 +140,7 @@ static int prepare(nrt__front_conn *conn) {
         return NRT_ERR_MEMORY;
     }
     nrt__fields_strip_hop(&request->fields);
-    if (!add_forwarded(conn)) {
+    if (!conn->front->options.in_process && !add_forwarded(conn)) {
         return NRT_ERR_MEMORY;
     }
     request->host = conn->host;

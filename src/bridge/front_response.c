@@ -5,6 +5,8 @@
 #include "core/h1_writer.h"
 #include "core/problem.h"
 #include "core/str.h"
+#include "core/subject.h"
+#include "core/url.h"
 
 enum { CLIENT_LEFT = 499 }; /* the status in logs where none went out, as nginx has it */
 
@@ -48,6 +50,25 @@ static nrt_str write_extra(nrt__front_conn *conn, const nrt__message *response, 
     int len = snprintf(out, size, "%s%s%s%s", dated ? "" : "Date: ", dated ? "" : date,
                        dated ? "" : "\r\n", connection);
     return (nrt_str){out, (size_t)len};
+}
+
+/* In this process no .nats host is reached by TLS, whatever a redirect says. */
+static void settle_location(nrt__message *response) {
+    const nrt_str secure = NRT__STR("https://");
+    nrt__url url;
+    for (size_t i = 0; i < response->fields.count; i++) {
+        nrt__field *field = &response->fields.list[i];
+        if (nrt__str_same(field->name, NRT__STR("Location")) && field->value.len > secure.len &&
+            nrt__str_same((nrt_str){field->value.ptr, secure.len}, secure) &&
+            nrt__url_parse(field->value, &url) == 0 && nrt__host_is_nats(url.host)) {
+            char *plain = nrt__arena_get(&response->arena, field->value.len - 1);
+            if (plain) {
+                memcpy(plain, "http", 4);
+                memcpy(plain + 4, field->value.ptr + 5, field->value.len - 5);
+                field->value = (nrt_str){plain, field->value.len - 1};
+            }
+        }
+    }
 }
 
 /* Before any head of ours: whether another request may come on this connection. */
@@ -169,6 +190,9 @@ static void on_head(const nrt_response *response, bool whole, void *arg) {
     nrt__message *message = (nrt__message *)&response->message;
     if (is_gone(conn)) {
         return;
+    }
+    if (conn->front->options.in_process) {
+        settle_location(message);
     }
     if (whole) {
         write_whole(conn, message);

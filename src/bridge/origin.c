@@ -166,12 +166,8 @@ void nrt__origin_handle(nrt_exchange *exchange, void *arg) {
 
 /* ---- opening ---- */
 
-nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
-                              const nrt__origin_options *options, int *error, char *detail,
-                              size_t detail_size) {
+static nrt__origin *origin_make(nrt_conn *conn, const nrt__origin_options *options) {
     nrt__origin *origin = calloc(1, sizeof(*origin));
-    *error = NRT_ERR_MEMORY;
-    snprintf(detail, detail_size, "%s", nrt_error_text(NRT_ERR_MEMORY));
     if (!origin) {
         return NULL;
     }
@@ -182,6 +178,32 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
     }
     origin->conns.next = origin->conns.prev = &origin->conns;
     origin->last_wait = &origin->waits;
+    return origin;
+}
+
+nrt__origin *nrt__origin_open_with(nrt_conn *conn, nrt_connect_fn connect,
+                                   void (*release)(void *arg), void *arg) {
+    nrt__origin *origin = origin_make(conn, NULL);
+    if (origin && nrt__target_init_with(&origin->target, conn, connect, release, arg) < 0) {
+        nrt__origin_destroy(origin);
+        return NULL;
+    }
+    return origin;
+}
+
+void nrt__origin_forget_release(nrt__origin *origin) {
+    origin->target.release = NULL;
+}
+
+nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
+                              const nrt__origin_options *options, int *error, char *detail,
+                              size_t detail_size) {
+    nrt__origin *origin = origin_make(conn, options);
+    *error = NRT_ERR_MEMORY;
+    snprintf(detail, detail_size, "%s", nrt_error_text(NRT_ERR_MEMORY));
+    if (!origin) {
+        return NULL;
+    }
     *error = nrt__target_init(&origin->target, conn, target, detail, detail_size);
     if (*error < 0) {
         nrt__origin_destroy(origin);

@@ -4,6 +4,7 @@
 #ifndef NRT__ORIGIN_H
 #define NRT__ORIGIN_H
 
+#include <nrt/bridge.h>
 #include <nrt/service.h>
 
 typedef struct nrt__origin nrt__origin;
@@ -24,6 +25,13 @@ void nrt__origin_options_init(nrt__origin_options *options);
 nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
                               const nrt__origin_options *options, int *error, char *detail,
                               size_t detail_size);
+
+/* To a server in this process. NULL: out of memory, and `release` has not been called. */
+nrt__origin *nrt__origin_open_with(nrt_conn *conn, nrt_connect_fn connect,
+                                   void (*release)(void *arg), void *arg);
+
+/* `release` is not called any more. */
+void nrt__origin_forget_release(nrt__origin *origin);
 
 /* The handler to give to nrt_serve, with the origin as its `arg`; for a streaming service. */
 void nrt__origin_handle(nrt_exchange *exchange, void *arg);

@@ -2,6 +2,7 @@
 #include "bridge/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -82,8 +83,27 @@ int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text, char
     return error;
 }
 
+int nrt__target_init_with(nrt__target *target, nrt_conn *conn, nrt_connect_fn connect,
+                          void (*release)(void *arg), void *arg) {
+    *target = (nrt__target){.conn = conn,
+                            .text = strdup("in this process"),
+                            .base = calloc(1, 1),
+                            .found_ms = INT64_MAX,
+                            .connect = connect,
+                            .connect_arg = arg};
+    if (!target->text || !target->base) {
+        nrt__target_finish(target);
+        return NRT_ERR_MEMORY;
+    }
+    target->release = release;
+    return 0;
+}
+
 void nrt__target_finish(nrt__target *target) {
     nrt__resolve_cancel(target->resolve);
+    if (target->release) {
+        target->release(target->connect_arg);
+    }
     free(target->host);
     free(target->base);
     free(target->text);
@@ -177,7 +197,30 @@ static void on_dialed(void *arg, unsigned events) {
     }
 }
 
+/* A socket of the program's, connected or connecting. */
+static int begin_given(nrt__dial *dial) {
+    nrt__target *target = dial->target;
+    int fd = target->connect(target->connect_arg);
+    if (fd < 0) {
+        return NRT_ERR_CONNECT;
+    }
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+        nrt__io_open(nrt__conn_loop(target->conn), &dial->io, fd, NRT_IO_WRITE, on_dialed, dial) <
+            0) {
+        int code = errno;
+        close(fd);
+        errno = code;
+        return NRT_ERR_CONNECT;
+    }
+    return 0;
+}
+
 int nrt__dial_start(nrt__dial *dial, nrt__target *target, nrt__dialed_fn fn, void *arg) {
+    if (target->connect) {
+        *dial = (nrt__dial){.target = target, .fn = fn, .arg = arg};
+        return begin_given(dial);
+    }
     const size_t count = target->addresses.count;
     *dial = (nrt__dial){.target = target,
                         .at = target->first + count - 1, /* the one before */

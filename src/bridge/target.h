@@ -4,6 +4,8 @@
 #ifndef NRT__TARGET_H
 #define NRT__TARGET_H
 
+#include <nrt/bridge.h>
+
 #include "lib/conn_private.h"
 
 /* Once a lookup is over: `reason` is NULL where an address is at hand now. May finish the target.
@@ -22,12 +24,19 @@ typedef struct nrt__target {
     nrt__resolve *resolve;
     nrt__target_found_fn fn;
     void *arg;
+    nrt_connect_fn connect; /* gives connections instead of all this; NULL */
+    void (*release)(void *arg);
+    void *connect_arg;
 } nrt__target;
 
 /* Reads `http://host:port[/base]` or `unix:/path`. NRT_ERR_USAGE, NRT_ERR_UNSUPPORTED,
  * NRT_ERR_MEMORY, with what is wrong in words in `detail`; nothing is left to finish then. */
 int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text, char *detail,
                      size_t size);
+
+/* One that `connect(arg)` leads to; `release` (may be NULL) follows at the end. NRT_ERR_MEMORY. */
+int nrt__target_init_with(nrt__target *target, nrt_conn *conn, nrt_connect_fn connect,
+                          void (*release)(void *arg), void *arg);
 
 /* Harmless on one that is zeroed or finished. Dials must be over. */
 void nrt__target_finish(nrt__target *target);

@@ -8,6 +8,7 @@
 
 #include "core/str.h"
 #include "core/subject.h"
+#include "lib/driver.h"
 #include "lib/link.h"
 
 enum { DRAIN_ASK_MS = 2000 };
@@ -224,6 +225,7 @@ static void free_parts(nrt_conn *conn) {
     nrt__loop_finish(&conn->loop);
     nrt__servers_free(&conn->servers);
     nrt__config_finish(&conn->config);
+    pthread_mutex_destroy(&conn->claim);
     free(conn);
 }
 
@@ -241,6 +243,7 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     if (conn) {
         conn->fork_generation = fork_generation;
         conn->owner = pthread_self();
+        pthread_mutex_init(&conn->claim, NULL);
         code = nrt__config_resolve(&conn->config, options, conn->error, sizeof(conn->error));
         if (code == 0) {
             conn->options = conn->config.options;
@@ -272,6 +275,7 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
 static void abandon(nrt_conn *conn) {
     conn->forked = conn->destroying = true;
     conn->loop.depth++;
+    nrt__driver_forget(conn);
     nrt__client_mute(conn->client);
     nrt__gathers_mute(conn->gathers);
     nrt__session_mute(conn->link->session);
@@ -294,10 +298,12 @@ void nrt_conn_destroy(nrt_conn *conn) {
     if (!conn) {
         return;
     }
-    int error = nrt__conn_check(conn);
-    if (error == NRT_ERR_FORK) {
+    if (nrt__conn_check(conn) == NRT_ERR_FORK) {
         abandon(conn);
         return;
+    }
+    if (!conn->destroying) {
+        nrt__driver_stop(conn);
     }
     conn->destroying = true;
     if (conn->loop.depth > 0) {
@@ -305,6 +311,10 @@ void nrt_conn_destroy(nrt_conn *conn) {
     }
     /* What free_parts ends runs callbacks; they must not bring us here again. */
     conn->loop.depth++;
+    if (conn->local) {
+        conn->local_close(conn->local);
+    }
+    nrt__driver_forget(conn);
     free_parts(conn);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/servers.h"
 
 typedef struct nrt__link nrt__link;
+typedef struct nrt__driver nrt__driver;
 
 struct nrt_conn {
     nrt__config config;  /* where the options come from, and their strings */
@@ -34,7 +35,11 @@ struct nrt_conn {
     nrt__io box_io;
     pthread_t owner;
     unsigned fork_generation;
-    bool owner_fixed; /* somebody has dispatched */
+    bool owner_fixed;      /* somebody has dispatched */
+    pthread_mutex_t claim; /* whose it becomes, while nobody drives it */
+    nrt__driver *driver;   /* the thread that drives it, where that is ours */
+    void *local;           /* the bridge's: the way in for HTTP clients of this process, */
+    void (*local_close)(void *local); /* which ends before the connection does */
     bool destroying;
     bool forked;   /* being freed in a child: nothing shared with the parent is touched, nobody is
                       told */
@@ -76,6 +81,11 @@ static inline const nrt_options *nrt__conn_options(const nrt_conn *conn) {
 nrt__session *nrt__conn_session(const nrt_conn *conn);
 
 /* ---- lib/serve.c ---- */
+
+/* As nrt_serve; `finish(arg)` is called when the service is gone. */
+int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
+                    const nrt_service_options *options, void (*finish)(void *arg),
+                    nrt_service **service);
 
 /* The handler of an accepted exchange is to run (nrt__run_fn). */
 void nrt__serve_run(nrt_exchange *exchange, void *arg);

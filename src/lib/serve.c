@@ -13,6 +13,8 @@ typedef struct service_owner {
     nrt__workers *workers;
     nrt_task_fn on_stopped;
     void *on_stopped_arg;
+    void (*finish)(void *arg); /* the handler's own, when the service is gone */
+    void *finish_arg;
 } service_owner;
 
 void nrt_service_options_init_sized(nrt_service_options *options, size_t size) {
@@ -105,7 +107,13 @@ void nrt__serve_run(nrt_exchange *exchange, void *arg) {
 /* ---- services ---- */
 
 int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-              const nrt_service_options *given, nrt_service **out) {
+              const nrt_service_options *options, nrt_service **service) {
+    return nrt__serve_with(conn, host, handler, arg, options, NULL, service);
+}
+
+int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
+                    const nrt_service_options *given, void (*finish)(void *arg),
+                    nrt_service **out) {
     nrt_service_options options;
     nrt_service *service = NULL;
     service_owner *owner = NULL;
@@ -133,7 +141,7 @@ int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *ar
     if (!owner) {
         goto done;
     }
-    owner->conn = conn;
+    *owner = (service_owner){.conn = conn, .finish = finish, .finish_arg = arg};
     if (options.workers > 0) {
         owner->workers = nrt__workers_create(options.workers, run_on_worker);
         if (!owner->workers) {
@@ -167,6 +175,9 @@ static void on_stopped(nrt_service *service, void *arg) {
     void *fn_arg = owner->on_stopped_arg;
     (void)arg;
     nrt__workers_destroy(owner->workers, NULL); /* idle: nothing is in flight */
+    if (owner->finish) {
+        owner->finish(owner->finish_arg);
+    }
     free(owner);
     if (fn) {
         fn(conn, fn_arg);
@@ -244,6 +255,9 @@ void nrt__serve_finish(nrt_conn *conn) {
             nrt__workers_forget(owner->workers);
         } else {
             nrt__workers_destroy(owner->workers, drop_waiting);
+        }
+        if (owner->finish) {
+            owner->finish(owner->finish_arg);
         }
         free(owner);
         service->owner = NULL;
