@@ -34,8 +34,12 @@ PURE = set(
 STANDARD = PURE | {"signal", "threads", "time"}
 CORE_LIBRARIES = {"llhttp.h", "jansson.h", "openssl/evp.h", "openssl/rand.h"}
 
-# Public headers that bring another library along belong to the adapters, by name.
-ADAPTER_HEADERS = {"nrt/libevent.h": "event2/", "nrt/curl.h": "curl/", "nrt/mhd.h": "microhttpd.h"}
+# Public headers that bring another library along belong to the adapters: what else they may include.
+ADAPTER_HEADERS = {
+    "nrt/libevent.h": ("event2/",),
+    "nrt/curl.h": ("curl/", "strings.h", "sys/socket.h"),
+    "nrt/mhd.h": ("microhttpd.h", "netinet/in.h", "sys/socket.h", "unistd.h"),
+}
 # Which other libraries stay out of a layer.
 NOT_IN = {
     "lib": ("event2/", "curl/", "microhttpd.h", "ngx_", "uv.h", "ev.h"),
