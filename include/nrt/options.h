@@ -94,7 +94,7 @@ typedef struct nrt_options {
     unsigned retries;            /* further attempts at a request, at most; 2 */
     unsigned retry_on;           /* after what: NRT_RETRY_*; REFUSED and IDEMPOTENT */
     bool multi_reply;            /* services may answer with several messages even where the library
-                                    cannot find that out: see docs/protocol.md, Single-reply peers */
+                                    cannot find that out: see docs/operations.md, Permissions */
     uint32_t ping_interval_ms;   /* two unanswered pings end the connection; 10,000 */
 
     size_t max_output;    /* what may wait for the NATS socket before NRT_ERR_BUSY; 16 MiB */

@@ -45,17 +45,15 @@ void nrt__doctor_grant_replies(nrt__doctor *doctor) {
     (void)snprintf(inbox, sizeof(inbox), "%s.>", doctor->inbox);
     nrt__doctor_grant(doctor, "publish", inbox);
     nrt__doctor_advise(doctor,
-                       "or let it answer what it was asked, and nothing else; %s tells no "
-                       "client then that a request is in work",
-                       "nrt");
+                       "or let it answer what it was asked, and nothing else, and start it with "
+                       "--multi-reply (nrt_options.multi_reply), for it cannot find that out");
     if (doctor->by_jwt) {
-        nrt__doctor_paste(doctor, "nsc edit user --name %s --allow-pub-response=1000",
+        nrt__doctor_paste(doctor, "nsc edit user --name %s --allow-pub-response=-1",
                           user_of(doctor));
     } else {
-        nrt__doctor_paste(doctor, "permissions: { allow_responses: { max: 1000, expires: \"2m\" } "
-                                  "}");
+        nrt__doctor_paste(doctor, "permissions: { allow_responses: { max: -1, expires: \"2m\" } }");
     }
-    note(doctor, "allow_responses", json_pack("{s:i, s:s}", "max", 1000, "expires", "2m"));
+    note(doctor, "allow_responses", json_pack("{s:i, s:s}", "max", -1, "expires", "2m"));
 }
 
 void nrt__doctor_whole(nrt__doctor *doctor, nrt__role role) {

@@ -126,21 +126,24 @@ static void tell_frames(nrt__doctor *doctor, const nrt__probe *first) {
                          "it sends frames: an instance that dies is noticed within a second");
     } else if (first->refused_as_meant) {
         nrt__doctor_tell(doctor, NRT__MARK_WARNING, "frames",
-                         "it sends no frames (no NRT-Version): it may send one reply only, so an "
-                         "instance that dies with a request in hand is noticed by the timeout");
+                         "it sends no frames (no NRT-Version): it may send one reply only, so what "
+                         "does not fit one message fails, and an instance that dies with a request "
+                         "in hand is noticed by the timeout");
         nrt__doctor_advise(
             doctor,
             "let the service's user publish to inboxes and subscribe to %s.streams.%s.>, and "
-            "restart the service, for it finds out when it connects; allow_responses is not enough "
-            "for this",
+            "restart the service, for it finds out when it connects; or permit allow_responses { "
+            "max: -1 }, and start it with --multi-reply (nrt_options.multi_reply)",
             doctor->prefix, doctor->host);
         nrt__doctor_paste(doctor, "permissions: { publish: { allow: [\"%s.>\"] } }", doctor->inbox);
         nrt__doctor_advise(doctor, "if it is in another account: the export allows one reply (its "
                                    "reply subjects begin with _R_.); make it a stream of replies, "
-                                   "and set nrt_options.multi_reply in the service");
+                                   "let both accounts have the subjects of streams, and start the "
+                                   "service with --multi-reply (nrt_options.multi_reply)");
         nrt__doctor_paste(doctor,
-                          "exports: [ { service: \"%s.requests.%s.*\", response_type: stream } ]",
-                          doctor->prefix, doctor->host);
+                          "exports: [ { service: \"%s.requests.%s.*\", response_type: stream }, { "
+                          "service: \"%s.streams.%s.>\" } ]",
+                          doctor->prefix, doctor->host, doctor->prefix, doctor->host);
     } else {
         nrt__doctor_tell(doctor, NRT__MARK_INFO, "frames",
                          "it is an old peer, without frames: it answered the probe with %d instead "

@@ -227,14 +227,15 @@ static void tell_replies(nrt__doctor *doctor, nrt__mark missing) {
         return;
     case NRT__REPLIES_SOME:
         nrt__doctor_tell(doctor, NRT__MARK_OK, "answers",
-                         "may answer what it was asked (allow_responses), several times");
+                         "may answer what it was asked (allow_responses), several times: nrt serve "
+                         "--multi-reply (nrt_options.multi_reply) makes use of that");
         return;
     case NRT__REPLIES_ONE:
         nrt__doctor_tell(doctor, NRT__MARK_INFO, "answers",
-                         "may answer each request once (allow_responses, max 1): that works; but "
-                         "clients are not told that a request is in work, and a process that "
-                         "serves several hosts answers $SRV.PING for one of them. Who may publish "
-                         "to %s.> can do both",
+                         "may answer each request once (allow_responses, max 1): that works where "
+                         "a response fits one message; but clients are not told that a request is "
+                         "in work, and a process that serves several hosts answers $SRV.PING for "
+                         "one of them. Who may publish to %s.> can do all of it",
                          inbox);
         nrt__doctor_grant_replies(doctor);
         return;

@@ -67,6 +67,12 @@ static const nrt__opt serve_opts[] = {
      .help = "ask each TARGET for PATH every 5s, or INTERVAL, and leave the queue group while it "
              "does not answer 200 to 399; /healthz,2s,fall=2,rise=1 also says after how many "
              "checks in a row it leaves and comes back"},
+    {.name = "multi-reply",
+     .kind = NRT__OPT_FLAG,
+     .offset = offsetof(serve_options, common.options.multi_reply),
+     .help = "NATS lets it answer a request several times, although its user may not publish to "
+             "inboxes at any time: by allow_responses { max: -1 }, or to other accounts by an "
+             "export with response_type: stream; where that is not so, responses are lost"},
     {.name = "no-discovery",
      .kind = NRT__OPT_FLAG,
      .offset = offsetof(serve_options, no_discovery),

@@ -21,10 +21,21 @@ static nrt__pending *find(nrt__client *client, nrt_str subject) {
     return one->state == NRT__PENDING_SENT && nrt__token_is(&one->token, text) ? one : NULL;
 }
 
+static const char single_reply[] =
+    "the service may send one reply only, and this request needs several: its user must be "
+    "permitted to publish to inboxes, or allow_responses { max: -1 } (between accounts: "
+    "response_type: stream in the export) with nrt serve --multi-reply";
+
 /* Certainly not executed, this time. */
 static void on_refuse(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
     char text[NRT__FRAME_CODE_MAX + 64];
     if (nrt__pending_retry(client, one, NRT_RETRY_REFUSED)) {
+        return;
+    }
+    if (nrt__str_equal(frame->code, NRT__STR("single-reply"))) {
+        nrt__pending_give_up(
+            client, one, one->call && one->call->upgrade ? NRT_ERR_UNSUPPORTED : NRT_ERR_TOO_LARGE,
+            single_reply);
         return;
     }
     snprintf(text, sizeof(text), "the service refuses the request: %.*s",

@@ -33,7 +33,7 @@ nrt__call *nrt__call_create(nrt__client *client, nrt__pending *one) {
     call->pending = one;
     one->call = call;
     nrt__flow_init(&call->flow, client->session, one->window);
-    call->flow.heard_ms = call->flow.said_ms = client->env->now_ms;
+    call->flow.heard_ms = call->flow.said_ms = call->flow.named_ms = client->env->now_ms;
     call->flow.from = nrt__pending_reply(client, one, call->from);
     nrt__buf_init(&call->body, client->options.max_body);
     nrt__buf_init(&call->upload, client->options.max_body);
@@ -319,7 +319,7 @@ static void look_after(nrt__client *client, nrt__call *call) {
                          "the instance that had the request is silent", NULL);
         return;
     }
-    if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
+    if (nrt__flow_is_ping_due(flow, now)) {
         nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
     }
 }

@@ -129,10 +129,12 @@ static int publish(nrt__services *services, nrt_exchange *exchange) {
 
 /* The response cannot go out: why, in its place. */
 static void replace_response(nrt_exchange *exchange, int error) {
-    char detail[160];
+    char detail[NRT__SINGLE_MAX + 128];
+    char why[NRT__SINGLE_MAX];
     if (error == NRT_ERR_RESPONSE_TOO_LARGE) {
-        snprintf(detail, sizeof(detail), "%s of %zu bytes", nrt_error_text(error),
-                 exchange->max_body);
+        nrt__exchange_single(exchange, why, sizeof(why));
+        snprintf(detail, sizeof(detail), "%s of %zu bytes%s%s", nrt_error_text(error),
+                 exchange->max_body, *why ? ": " : "", why);
     } else {
         snprintf(detail, sizeof(detail), "%s", nrt_error_text(error));
     }

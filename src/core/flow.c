@@ -107,6 +107,7 @@ static int publish(nrt__flow *flow, const nrt__frame *frame, nrt_str to, nrt_str
     int error = nrt__session_publish_frame(flow->session, to, reply, nrt__frame_write(frame, text),
                                            parts, count);
     flow->said_ms = error == 0 ? now_ms : flow->said_ms;
+    flow->named_ms = error == 0 && reply.len > 0 ? now_ms : flow->named_ms;
     return error;
 }
 
@@ -199,6 +200,11 @@ int nrt__flow_ping(nrt__flow *flow, int64_t now_ms) {
         flow->in_max = ping.max;
     }
     return error;
+}
+
+bool nrt__flow_is_ping_due(const nrt__flow *flow, int64_t now_ms) {
+    return now_ms - flow->said_ms >= NRT__FLOW_PING_MS ||
+           now_ms - flow->named_ms >= NRT__FLOW_RENEW_MS;
 }
 
 void nrt__flow_abort(nrt__flow *flow, const char *code) {

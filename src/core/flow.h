@@ -14,6 +14,9 @@ enum {
     NRT__FLOW_OPEN_BODY = 16 * 1024, /* of body in the first frame */
     NRT__FLOW_PING_MS = 5000,        /* silence of ours after which we say that we are alive */
     NRT__FLOW_DEAD_MS = 10000,       /* silence of theirs after which they are not */
+    /* Also while other frames go: a server that limits replies in time (allow_responses, two
+     * minutes unless it says otherwise) counts from the last message that names where to reply. */
+    NRT__FLOW_RENEW_MS = 30000,
 };
 
 typedef struct nrt__flow {
@@ -30,6 +33,7 @@ typedef struct nrt__flow {
     uint32_t window;
     int64_t heard_ms; /* when a frame last came */
     int64_t said_ms;  /* when one was last sent */
+    int64_t named_ms; /* and one that says where we listen */
     bool out_ended;
     bool in_ended;
 } nrt__flow;
@@ -82,6 +86,7 @@ int nrt__flow_accept(nrt__flow *flow, int64_t now_ms);
 
 /* We are alive, and have come so far. */
 int nrt__flow_ping(nrt__flow *flow, int64_t now_ms);
+bool nrt__flow_is_ping_due(const nrt__flow *flow, int64_t now_ms);
 
 /* It is over; `code` says why. Nothing may be sent after it. */
 void nrt__flow_abort(nrt__flow *flow, const char *code);

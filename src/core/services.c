@@ -353,15 +353,17 @@ static void on_request(const nrt__nats_msg *msg, void *arg) {
                  NRT__ARG(service->host));
         return;
     }
+    char why[NRT__SINGLE_MAX];
     nrt__frame frame;
     bool open = nrt__exchange_is_open(msg, &frame);
     int error = check(service, exchange, msg, open, &detail);
     if (error == 0 && open && !nrt__exchange_can_stream(exchange)) {
+        nrt__exchange_single(exchange, why, sizeof(why));
         if (nrt__exchange_refuse(exchange, "single-reply")) {
             return;
         }
         error = NRT_ERR_UNSUPPORTED;
-        detail = "this service takes no streams: NATS permissions allow one reply to each request";
+        detail = "a stream is not for a client that says nothing of a window";
     }
     if (error == 0 && open) {
         error = nrt__exchange_opened(exchange, &frame, &detail);

@@ -1,5 +1,7 @@
 /* What a service says besides its responses: that a request is in work, that it was refused; and
  * how it finds out whether it may. */
+#include <stdio.h>
+
 #include "core/services_private.h"
 #include "core/str.h"
 
@@ -39,6 +41,35 @@ void nrt__exchange_read_accept(nrt_exchange *exchange) {
     if (nrt__exchange_can_stream(exchange)) {
         exchange->max_body = exchange->body.max = services->options.max_body;
     }
+}
+
+const char *nrt__exchange_single(const nrt_exchange *exchange, char *out, size_t size) {
+    nrt__services *services = exchange->service->services;
+    uint64_t count;
+    out[0] = '\0';
+    if (exchange->framed || exchange->accept.version < 1) {
+        return out;
+    }
+    if (!exchange->service->streams_ready) {
+        snprintf(out, size, "the service may not subscribe to \"%.*s.streams.%.*s.>\": permit it",
+                 NRT__ARG(services->options.prefix), NRT__ARG(exchange->service->host));
+    } else if (is_mapped(exchange->reply)) {
+        snprintf(out, size,
+                 "between accounts it may send one reply: permit more with response_type: stream "
+                 "in the export, and tell the service (nrt serve --multi-reply)");
+    } else {
+        snprintf(out, size,
+                 "NATS permits the service one reply: let its user publish to \"%.*s.>\", or "
+                 "permit allow_responses { max: -1 } and tell the service (nrt serve "
+                 "--multi-reply)",
+                 NRT__ARG(services->options.inbox_prefix));
+    }
+    if (nrt__log_due(services->env, &services->single, &count)) {
+        nrt__log(services->env, NRT_LOG_WARN,
+                 "%.*s: %llu exchanges do not fit one message each way: %s",
+                 NRT__ARG(exchange->service->host), (unsigned long long)count, out);
+    }
+    return out;
 }
 
 /* ---- accept ---- */
@@ -123,9 +154,36 @@ void nrt__services_ready(nrt__services *services) {
     nrt__services_probe(services);
 }
 
+/* A reply that we were told would be allowed. Its client is to learn it by silence. */
+static bool denied_reply(nrt__services *services, nrt_str subject) {
+    nrt_str prefix = services->options.prefix;
+    uint64_t count;
+    if (!services->options.multi_reply || services->multi_reply || subject.len == 0 ||
+        subject.ptr[0] == '$' ||
+        (nrt__str_starts(subject, prefix) && subject.len > prefix.len &&
+         subject.ptr[prefix.len] == '.')) {
+        return false;
+    }
+    for (size_t i = 0; i < services->streams.slots; i++) {
+        nrt__served *one = services->streams.list[i];
+        if (one && nrt__str_equal(one->flow.to, subject)) {
+            nrt__exchange_cancel(one->exchange);
+            break;
+        }
+    }
+    if (nrt__log_due(services->env, &services->denied, &count)) {
+        nrt__log(services->env, NRT_LOG_WARN,
+                 "NATS does not permit a further reply to %.*s (%llu refused): responses are lost; "
+                 "permit allow_responses { max: -1 }, or do without --multi-reply "
+                 "(nrt_options.multi_reply)",
+                 NRT__ARG(subject), (unsigned long long)count);
+    }
+    return true;
+}
+
 bool nrt__services_denied(nrt__services *services, nrt_str subject) {
     if (!nrt__str_equal(subject, nrt__buf_view(&services->probe))) {
-        return false;
+        return denied_reply(services, subject);
     }
     services->probing = services->multi_reply = false;
     nrt__log(services->env, NRT_LOG_DEBUG,

@@ -3,6 +3,7 @@
 #define NRT__SERVICES_PRIVATE_H
 
 #include "core/services.h"
+#include "core/subject.h"
 #include "core/token.h"
 
 /* What an exchange has beside that when it is more than a request and a reply. */
@@ -33,6 +34,8 @@ typedef struct nrt__streams {
     nrt__timer tick;
 } nrt__streams;
 
+enum { NRT__SINGLE_MAX = NRT__SUBJECT_MAX + 256 }; /* for nrt__exchange_single */
+
 struct nrt__services {
     nrt__env *env;
     nrt__timers *timers;
@@ -56,6 +59,8 @@ struct nrt__services {
     nrt__message trailers; /* of the request that just ended */
     nrt__buf trailer_text;
     nrt__log_gate unknown; /* frames for exchanges that are over */
+    nrt__log_gate single;  /* what needed more than one reply */
+    nrt__log_gate denied;  /* replies that should have been allowed */
     char instance[12];     /* part of the subjects of streams */
     nrt__buf scratch;      /* the response head being written */
     nrt__buf extra;        /* the fields that are ours */
@@ -101,6 +106,10 @@ void nrt__exchange_read_accept(nrt_exchange *exchange);
 
 /* The handler is about to run: if it takes long, the client is told that it does. */
 void nrt__exchange_expect(nrt_exchange *exchange);
+
+/* One message is not enough for an exchange: where that is for want of a permission, which one, in
+ * `out` and, now and then, in the log; else "". Returns `out`. */
+const char *nrt__exchange_single(const nrt_exchange *exchange, char *out, size_t size);
 
 /* Says that the request was not and will not be executed; false where this must be said in HTTP. */
 bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason);

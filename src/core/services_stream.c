@@ -67,7 +67,7 @@ nrt__served *nrt__served_create(nrt_exchange *exchange) {
     one->flow.to = exchange->reply;
     one->flow.out_max = exchange->accept.window;
     one->flow.in_ended = true; /* unless it is opened as a stream */
-    one->flow.heard_ms = one->flow.said_ms = services->env->now_ms;
+    one->flow.heard_ms = one->flow.said_ms = one->flow.named_ms = services->env->now_ms;
     nrt__buf_init(&one->upload, services->options.max_body);
     nrt__services_watch(services);
     return one;

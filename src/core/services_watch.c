@@ -14,7 +14,7 @@ static void look_after(nrt__services *services, nrt__served *one) {
     bool needed = one->heard || one->waits || !flow->in_ended;
     if (needed && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
         nrt__exchange_cancel(one->exchange);
-    } else if (now - flow->said_ms >= NRT__FLOW_PING_MS) {
+    } else if (nrt__flow_is_ping_due(flow, now)) {
         nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
     }
 }

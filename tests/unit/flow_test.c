@@ -138,6 +138,26 @@ static void test_an_end_counts_the_bytes(void **state) {
     assert_int_equal(receive(data(2), NRT__STR("")), NRT_ERR_PROTOCOL);
 }
 
+static void test_where_to_reply_is_said_again_while_other_frames_go(void **state) {
+    (void)state;
+    size_t sent;
+    int64_t now = 1000;
+    flow.to = NRT__STR("_INBOX.x");
+    flow.from = NRT__STR("nrt.streams.weather.nats.a.b");
+    flow.out_max = 1000;
+    assert_int_equal(nrt__flow_ping(&flow, now), 0);
+    engine_take(e);
+    for (; now < 30000; now += 1000) {
+        assert_false(nrt__flow_is_ping_due(&flow, now));
+        assert_int_equal(nrt__flow_write(&flow, NRT__STR("a"), &sent, now), 0);
+    }
+    assert_true(nrt__flow_is_ping_due(&flow, now + 1000));
+    assert_int_equal(nrt__flow_ping(&flow, now + 1000), 0);
+    assert_non_null(strstr(engine_take(e), "_INBOX.x nrt.streams.weather.nats.a.b"));
+    assert_false(nrt__flow_is_ping_due(&flow, now + 5999));
+    assert_true(nrt__flow_is_ping_due(&flow, now + 6000)); /* and in silence */
+}
+
 #define FLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -149,6 +169,7 @@ int main(void) {
         FLOW_TEST(test_more_than_the_window_is_broken),
         FLOW_TEST(test_a_ping_tells_of_a_lost_frame),
         FLOW_TEST(test_an_end_counts_the_bytes),
+        FLOW_TEST(test_where_to_reply_is_said_again_while_other_frames_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

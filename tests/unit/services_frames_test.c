@@ -252,6 +252,27 @@ static void what_is_known_to_be_allowed_is_not_asked(void **state) {
     end_both(mapped);
 }
 
+#define NOT_PERMITTED(subject) "-ERR 'Permissions Violation for Publish to \"" subject "\"'\r\n"
+
+/* allow_responses for one of them, and an option that says more. */
+static void a_reply_that_is_refused_all_the_same_ends_its_exchange(void **state) {
+    (void)state;
+    nrt_exchange *other = hold("_INBOX.other", FRAMED);
+    nrt_exchange *exchange = hold("_INBOX.x.y", FRAMED);
+    engine_advance(e, 100 + LATE_MS);
+    engine_take(e);
+    assert_int_equal(engine_feed(e, NOT_PERMITTED("nrt.requests.b.nats.get")), 0);
+    assert_null(strstr(e->log, "further reply")); /* a request of our own */
+    assert_int_equal(engine_feed(e, NOT_PERMITTED("_INBOX.x.y")), 0);
+    assert_true(nrt_exchange_is_canceled(exchange));
+    assert_false(nrt_exchange_is_canceled(other));
+    assert_non_null(strstr(e->log, "further reply to _INBOX.x.y"));
+    assert_non_null(strstr(e->log, "allow_responses { max: -1 }"));
+    end_both(exchange);
+    end_both(other);
+    assert_int_equal(nrt__services_in_flight(e->services), 0);
+}
+
 static void a_lost_connection_leaves_nothing_to_accept(void **state) {
     (void)state;
     nrt_exchange *exchange = hold("_INBOX.x.y", FRAMED);
@@ -525,6 +546,7 @@ int main(void) {
         TEST(setup_asked, where_one_reply_is_allowed_there_is_none),
         TEST(setup_refused, where_one_reply_is_allowed_there_is_none),
         TEST(setup_known, what_is_known_to_be_allowed_is_not_asked),
+        TEST(setup_known, a_reply_that_is_refused_all_the_same_ends_its_exchange),
         TEST(setup_framed, a_lost_connection_leaves_nothing_to_accept),
         TEST(setup_framed, who_understands_it_is_refused_with_a_frame),
         TEST(setup_refused, who_understands_it_is_refused_with_a_frame),
