@@ -14,6 +14,7 @@
 typedef struct serve_options {
     nrt__common common;
     unsigned max_in_flight;
+    unsigned max_connections;
     const char *version;
     const char *description;
     bool no_discovery;
@@ -50,6 +51,14 @@ static const nrt__opt serve_opts[] = {
      .max = 1000000,
      .help = "requests per service that may be under way; further ones are refused: sent "
              "elsewhere by clients that can, else 503 with Retry-After; default: 1024"},
+    {.name = "max-connections",
+     .value = "N",
+     .kind = NRT__OPT_NUMBER,
+     .offset = offsetof(serve_options, max_connections),
+     .min = 1,
+     .max = 1000000,
+     .help = "connections to each TARGET; further requests wait for one: each stream of events and "
+             "each WebSocket has its own for as long as it lasts; default: 512"},
     {.name = "service-version",
      .value = "VERSION",
      .kind = NRT__OPT_STRING,
@@ -83,6 +92,7 @@ static void serve_init(void *arg) {
     serve_options *options = arg;
     nrt__common_init(&options->common, "nrt-serve");
     options->max_in_flight = 1024;
+    options->max_connections = 512;
 }
 
 static void on_ready(nrt_service *service, int error, const char *detail, void *arg) {
@@ -220,6 +230,7 @@ static int serve_one(served *one, const serve_options *options, const nrt__healt
     nrt__origin_options origin_options;
     nrt__origin_options_init(&origin_options);
     origin_options.timeout_ms = one->program->options->timeout_ms;
+    origin_options.max_connections = options->max_connections;
     one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
                                    sizeof(detail));
     if (!one->origin) {
