@@ -12,9 +12,13 @@ static void look_after(nrt__services *services, nrt__served *one) {
     /* Who was never heard here may not be allowed to publish here; but it must be where we wait for
      * it. */
     bool needed = one->heard || one->waits || !flow->in_ended;
+    /* That one who was never heard has gone shows only where it is asked: also while it is sent a
+     * body, for nobody answers to that. */
+    bool ask = !one->heard && now - flow->named_ms >= NRT__FLOW_PING_MS;
     if (needed && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
+        nrt__flow_abort(flow, nrt_error_code(NRT_ERR_ABORTED)); /* should it only have slept */
         nrt__exchange_cancel(one->exchange);
-    } else if (nrt__flow_is_ping_due(flow, now)) {
+    } else if (ask || nrt__flow_is_ping_due(flow, now)) {
         nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
     }
 }

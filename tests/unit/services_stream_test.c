@@ -196,6 +196,38 @@ static void test_a_client_that_is_gone_is_noticed(void **state) {
     open_stream("");
     engine_advance(e, 12000); /* never heard since */
     assert_int_equal(s.canceled, 1);
+    assert_non_null(strstr(engine_take(e), "t=abort, code=aborted")); /* it may have slept */
+    end();
+}
+
+/* Sends a piece each second, for seven seconds; how many pings went out beside them. */
+static int count_pings(void) {
+    int pings = 0;
+    for (int i = 0; i < 7; i++) {
+        size_t sent;
+        engine_advance(e, 1000);
+        assert_int_equal(nrt__exchange_send(s.exchange, NRT__STR("data"), &sent), 0);
+        assert_int_equal(sent, 4);
+        const char *out = engine_take(e);
+        assert_non_null(strstr(out, "t=data"));
+        pings += strstr(out, "t=ping") != NULL;
+    }
+    return pings;
+}
+
+static void test_who_was_never_heard_is_asked_for_also_while_it_is_sent_to(void **state) {
+    (void)state;
+    message(SUBJECT "get", sid, "",
+            NRT__STR("GET / HTTP/1.1\r\nHost: weather.nats\r\nNRT-Accept: v=1, window=262144, "
+                     "timeout=30000\r\n\r\n"));
+    engine_advance(e, 150);
+    learn();
+    assert_int_equal(nrt__exchange_start(s.exchange), 0);
+    assert_int_equal(count_pings(), 1);
+    frame("t=credit, max=300000", NRT__STR(""));
+    assert_int_equal(count_pings(), 0);
+    message(from, stream_sid, " 503", NRT__STR(""));
+    assert_int_equal(s.canceled, 1);
     end();
 }
 
@@ -230,6 +262,7 @@ int main(void) {
         STREAM_TEST(test_a_client_gets_no_more_in_than_was_allowed),
         STREAM_TEST(test_a_forged_token_is_nobody),
         STREAM_TEST(test_a_client_that_is_gone_is_noticed),
+        STREAM_TEST(test_who_was_never_heard_is_asked_for_also_while_it_is_sent_to),
         STREAM_TEST(test_a_whole_request_has_no_more_body),
         STREAM_TEST(test_nothing_follows_an_abort),
     };
