@@ -112,6 +112,8 @@ struct nrt__client {
     nrt_response response; /* the one being told of */
     char reason[256];      /* why there is no connection */
     nrt__peer peers[NRT__PEERS_COUNT];
+    int64_t unknown_ms; /* the second in which */
+    unsigned unknown;   /* so many were told that their exchange is over */
     nrt_client_stats stats;
 };
 

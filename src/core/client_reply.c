@@ -6,6 +6,8 @@
 #include "core/h1_whole.h"
 #include "core/str.h"
 
+enum { UNKNOWN_PER_SECOND = 1000 };
+
 /* The exchange that a reply's subject names, if it knows the secret: replies can be forged by
  * whoever may publish to inboxes. */
 static nrt__pending *find(nrt__client *client, nrt_str subject) {
@@ -100,12 +102,35 @@ static void on_response(nrt__client *client, nrt__pending *one, nrt_str payload)
     nrt__pending_end(client, one, 0, "", &client->response);
 }
 
+/* A service that works for nobody: whose connection was lost here it cannot know. It asks from time
+ * to time whether somebody waits. */
+static void tell_unknown(nrt__client *client, const nrt__nats_msg *msg) {
+    const nrt__frame abort = {.type = NRT__FRAME_ABORT, .code = NRT__STR("unknown")};
+    char text[NRT__FRAME_TEXT_MAX];
+    nrt__frame frame;
+    if (msg->header.len == 0 || nrt__frame_read(&frame, msg->header) != 1 ||
+        (frame.type != NRT__FRAME_PING && frame.type != NRT__FRAME_ACCEPT) ||
+        !nrt__reply_is_safe(msg->reply)) {
+        return;
+    }
+    if (client->env->now_ms - client->unknown_ms >= 1000) {
+        client->unknown_ms = client->env->now_ms;
+        client->unknown = 0;
+    }
+    if (client->unknown < UNKNOWN_PER_SECOND) {
+        client->unknown++;
+        nrt__session_publish_frame(nrt__session_delivering(client->session), msg->reply,
+                                   (nrt_str){NULL, 0}, nrt__frame_write(&abort, text), NULL, 0);
+    }
+}
+
 void nrt__client_on_reply(const nrt__nats_msg *msg, void *arg) {
     nrt__client *client = arg;
     nrt__pending *one = find(client, msg->subject);
     if (!one) {
         client->stats.orphans++;
         nrt__log(client->env, NRT_LOG_DEBUG, "a reply for no exchange in flight was dropped");
+        tell_unknown(client, msg);
         return;
     }
     if (msg->status == 503 && msg->payload.len == 0 && one->accepted) {

@@ -303,6 +303,42 @@ static void test_no_answer_is_late_while_the_request_goes_on(void **state) {
     assert_int_equal(t.error, NRT_ERR_TIMEOUT);
 }
 
+static void test_a_service_that_works_for_nobody_is_told(void **state) {
+    (void)state;
+    static const char *const asking[] = {"t=ping, n=0, max=1", "t=accept, max=1"};
+    static const char *const others[] = {"t=abort, code=x", "t=data, n=1", "t=credit, max=1"};
+    char subject[600];
+    open_call();
+    snprintf(subject, sizeof(subject), "%s", sent().reply);
+    frame(subject, PEER, "t=accept, max=20000", NRT__STR(""));
+    engine_disconnect(e);
+    assert_int_equal(t.error, NRT_ERR_ABORTED);
+    assert_int_equal(engine_connect(e), 0);
+    engine_take(e);
+    for (size_t i = 0; i < COUNT(asking); i++) {
+        frame(subject, PEER, asking[i], NRT__STR(""));
+        engine_pub pub = sent();
+        assert_string_equal(pub.subject, PEER);
+        assert_non_null(memmem(pub.header.ptr, pub.header.len, "t=abort, code=unknown", 21));
+        frame(subject, "nrt.requests.weather.nats.get", asking[i], NRT__STR(""));
+        frame(subject, "$SYS.REQ", asking[i], NRT__STR(""));
+        assert_nothing_sent();
+    }
+    for (size_t i = 0; i < COUNT(others); i++) {
+        frame(subject, PEER, others[i], NRT__STR(""));
+        assert_nothing_sent();
+    }
+    size_t aborts = 0;
+    for (int i = 0; i < 3000; i++) {
+        frame(subject, PEER, asking[0], NRT__STR(""));
+        aborts += *engine_take(e) != '\0';
+    }
+    assert_in_range(aborts, 900, 1000);
+    engine_advance(e, 1000);
+    frame(subject, PEER, asking[0], NRT__STR(""));
+    assert_string_equal(sent().subject, PEER);
+}
+
 static void test_a_service_that_falls_silent_is_given_up(void **state) {
     (void)state;
     char subject[600];
@@ -325,6 +361,7 @@ int main(void) {
         CLIENT_TEST(test_what_was_not_sent_begins_anew),
         CLIENT_TEST(test_the_service_learns_that_time_is_over),
         CLIENT_TEST(test_no_answer_is_late_while_the_request_goes_on),
+        CLIENT_TEST(test_a_service_that_works_for_nobody_is_told),
         CLIENT_TEST(test_a_service_that_falls_silent_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
