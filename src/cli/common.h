@@ -7,13 +7,15 @@
 #include "cli/args.h"
 #include "cli/report.h"
 
-/* Exit codes; 22 and 23 are curl's. */
+/* Exit codes; 18, 22, 23 and 65 are curl's. */
 enum {
     NRT__EXIT_OK = 0,
     NRT__EXIT_FAILED = 1,
     NRT__EXIT_USAGE = 2,
+    NRT__EXIT_PARTIAL = 18,
     NRT__EXIT_HTTP_ERROR = 22,
     NRT__EXIT_WRITE = 23,
+    NRT__EXIT_REWIND = 65,
 };
 
 typedef struct nrt__common {

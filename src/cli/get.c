@@ -1,19 +1,19 @@
-/* `nrt get`: one request to a service on NATS, with curl's letters. Here are the exchange and
- * its redirects; get_options.c has the options, get_request.c and get_data.c make what is sent,
- * get_output.c writes what came. */
+/* `nrt get`: one request to a service on NATS, with curl's letters. Here is what is asked for, in
+ * which order, and what is said when it fails; get_exchange.c is one request and its response,
+ * get_options.c has the options, get_request.c, get_data.c and get_source.c make what is sent,
+ * get_redirect.c finds where a response leads, get_output.c writes what came. */
 #include "cli/get.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <nrt/client.h>
+#include <unistd.h>
 
 #include "core/duration.h"
 #include "core/str.h"
 #include "core/url.h"
+#include "lib/conn_private.h"
 
 /* One run of the command. */
 typedef struct getting {
@@ -21,22 +21,22 @@ typedef struct getting {
     nrt__program program;
     nrt__get_plan plan;
     nrt__buf body;
+    nrt__source source; /* of a body that is read as it is sent */
+    bool has_source;
     nrt__buf user;
     char url[NRT__URL_SIZE];
     char redirect_url[NRT__URL_SIZE]; /* where the last response would lead; "" */
     nrt_response *response;
     nrt__get_output output;
+    nrt__progress progress;
     nrt__transfer transfer;
     double started_s;
+    bool partial; /* the body broke off in the middle */
+    nrt__get_signals signals;
+    int head_code;                 /* of what the head said, or its printing */
     char why[NRT__GET_ERROR_SIZE]; /* what went wrong */
     char hint[1024];               /* and what to do about it, in lines; "" */
 } getting;
-
-static double now_s(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- before the first request
  * --------------------------------------------------------------------- */
@@ -66,7 +66,12 @@ static int prepare(getting *get, const char *typed_url) {
     const nrt__get_options *options = get->options;
     nrt_str query = {"", 0};
     int code = check_options(get);
-    if (code == 0) {
+    const char *file = code == 0 ? nrt__get_streamed(options) : NULL;
+    if (file) {
+        bool strip = !options->upload && strcmp(options->data.items[0].opt->name, NRT__DATA) == 0;
+        get->has_source = true;
+        code = nrt__source_open(&get->source, file, strip, get->why, sizeof(get->why));
+    } else if (code == 0) {
         code = nrt__get_gather(&options->data, &get->body, get->why, sizeof(get->why));
     }
     if (code == 0 && options->data_in_query) {
@@ -78,9 +83,6 @@ static int prepare(getting *get, const char *typed_url) {
     }
     if (code == 0 && options->data_in_query) {
         nrt__buf_clear(&get->body);
-    }
-    if (code == 0 && options->upload) {
-        code = nrt__get_read(options->upload, &get->body, get->why, sizeof(get->why));
     }
     if (code != 0) {
         return code;
@@ -102,6 +104,16 @@ static int prepare(getting *get, const char *typed_url) {
 /* ---- what went wrong
  * ------------------------------------------------------------------------------ */
 
+/* Of a response that had begun. */
+static void explain_partial(getting *get, const char *detail) {
+    (void)snprintf(get->why, sizeof(get->why),
+                   "the response broke off after %" PRIu64 " bytes of its body: %s",
+                   get->transfer.downloaded, detail);
+    if (get->output.path) {
+        (void)snprintf(get->hint, sizeof(get->hint), "%s holds the beginning.", get->output.path);
+    }
+}
+
 static void explain(getting *get, const nrt_request *request, int error) {
     const nrt_options *common = get->program.options;
     const char *prefix = common->prefix;
@@ -116,6 +128,10 @@ static void explain(getting *get, const nrt_request *request, int error) {
     bool named = strncmp(detail, host.ptr, host.len) == 0 && detail[host.len] == ':';
     nrt_str subject = named ? (nrt_str){"", 0} : host;
     const char *colon = named ? "" : ": ";
+    if (get->partial) {
+        explain_partial(get, detail);
+        return;
+    }
     switch (error) {
     case NRT_ERR_NO_SERVICE:
         (void)snprintf(why, size, "no service answers for %.*s", NRT__ARG(host));
@@ -200,7 +216,7 @@ static int connect_first(getting *get) {
         nrt__program_now_ms() + (timeout < CONNECT_WAIT_MS ? timeout : CONNECT_WAIT_MS);
     while (!program->was_connected) {
         uint64_t now = nrt__program_now_ms();
-        if (nrt__program_gave_up(program) || now >= deadline) {
+        if (nrt__program_gave_up(program) || now >= deadline || get->signals.number != 0) {
             return NRT_ERR_DISCONNECTED;
         }
         int error = nrt_conn_dispatch(program->conn, (int)(deadline - now));
@@ -208,7 +224,7 @@ static int connect_first(getting *get) {
             return error;
         }
     }
-    get->transfer.connect_s = now_s() - get->started_s;
+    get->transfer.connect_s = nrt__get_now_s() - get->started_s;
     nrt_conn_info info = {.size = sizeof(info)};
     if (program->common->verbose && nrt_conn_info_get(program->conn, &info) == 0) {
         (void)fprintf(stderr, "* connected to NATS server %s at %s\n", info.server, info.url);
@@ -249,77 +265,94 @@ static void tell_attempts(getting *get, const nrt_client_stats *before) {
     (void)fputc('\n', stderr);
 }
 
+static nrt__get_wish on_head(const nrt_response *response, void *arg);
+
+static nrt__get_exchange exchange_of(getting *get) {
+    return (nrt__get_exchange){.program = &get->program,
+                               .options = get->options,
+                               .output = &get->output,
+                               .progress = &get->progress,
+                               .source =
+                                   get->has_source && get->plan.has_body ? &get->source : NULL,
+                               .signal = &get->signals.number,
+                               .on_head = on_head,
+                               .arg = get,
+                               .why = get->why,
+                               .why_size = sizeof(get->why)};
+}
+
+/* The request as it is to be sent: a small body is part of it. NULL: an exit code in *code. */
+static nrt_request *make_request(getting *get, nrt__get_exchange *one, bool all, int *code) {
+    nrt__get_plan plan = get->plan;
+    if (one->source) {
+        *code = nrt__get_collect(one, all);
+        if (*code != 0) {
+            return NULL;
+        }
+        plan.has_body = one->source->ended;
+        plan.body_follows = !plan.has_body;
+        plan.body = nrt__buf_view(&one->source->held);
+    }
+    return nrt__get_request(&plan, code, get->why, sizeof(get->why));
+}
+
+/* Once, and what has come of it. */
+static int run_once(getting *get, nrt__get_exchange *one, const nrt_request *request) {
+    bool streams = one->source && !one->source->ended;
+    nrt_client_stats before = {0};
+    (void)nrt_conn_client_stats(get->program.conn, &before, sizeof(before));
+    if (get->options->common.verbose) {
+        nrt__get_show_request(request, streams ? one->source->length : -1);
+    }
+    int result = nrt__get_exchange_run(one, request);
+    tell_attempts(get, &before);
+    get->response = one->response;
+    get->transfer.uploaded = streams ? one->uploaded : nrt_request_body(request).len;
+    get->transfer.downloaded = one->downloaded;
+    get->partial = one->response && result < 0;
+    return result;
+}
+
+/* An old service takes one message and nothing else: it gets one, once all of the body is there. */
+static bool falls_back(const nrt__get_exchange *one, int result) {
+    return result == NRT_ERR_TOO_LARGE && one->streams && !one->response &&
+           one->source->sent == 0 && one->source->length < 0;
+}
+
 /* One request and its response, in get->response. 0, or an exit code with `why` set. */
 static int exchange(getting *get) {
-    int code = 0;
-    nrt_request *request = nrt__get_request(&get->plan, &code, get->why, sizeof(get->why));
-    if (!request) {
-        return code;
-    }
     nrt_response_destroy(get->response);
     get->response = NULL;
-    int error = get->program.was_connected ? 0 : connect_first(get);
-    if (error == 0) {
-        if (get->options->common.verbose) {
-            nrt__get_show_request(request);
-        }
-        nrt_client_stats before = {0};
-        (void)nrt_conn_client_stats(get->program.conn, &before, sizeof(before));
-        error = nrt_do(get->program.conn, request, NULL, &get->response);
-        tell_attempts(get, &before);
+    int code = 0;
+    nrt__get_exchange one = exchange_of(get);
+    int result = get->program.was_connected ? 0 : connect_first(get);
+    nrt_request *request = result == 0 ? make_request(get, &one, false, &code) : NULL;
+    if (request) {
+        result = run_once(get, &one, request);
     }
-    if (error != 0) {
-        explain(get, request, error);
-        code = NRT__EXIT_FAILED;
-    } else {
-        get->transfer.uploaded = get->plan.has_body ? get->plan.body.len : 0;
-        if (get->options->common.verbose) {
-            nrt__get_show_response(get->response);
+    if (request && falls_back(&one, result)) {
+        nrt_request_destroy(request);
+        one = exchange_of(get);
+        request = make_request(get, &one, true, &code);
+        result = request ? run_once(get, &one, request) : code;
+    }
+    if (result < 0) {
+        nrt_request *named =
+            request ? request : nrt__get_request(&get->plan, &code, get->why, sizeof(get->why));
+        if (named) {
+            explain(get, named, result);
         }
+        code = get->partial ? NRT__EXIT_PARTIAL : NRT__EXIT_FAILED;
+        request = named;
+    } else if (result > 0) {
+        code = result;
     }
     nrt_request_destroy(request);
-    return code;
+    return get->signals.number != 0 && code == 0 ? NRT__EXIT_FAILED : code;
 }
 
 /* ---- redirects
  * ------------------------------------------------------------------------------------------ */
-
-/* Resolves the response's Location against the URL it came from; bytes that URLs cannot have are
- * encoded, as browsers and curl do. Sets get->redirect_url, "" where there is none. 0, or an exit
- * code with `why` set. */
-static int find_redirect(getting *get) {
-    int status = nrt_response_status(get->response);
-    get->redirect_url[0] = '\0';
-    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) {
-        return 0;
-    }
-    nrt_str location = nrt_fields_get(nrt_response_fields(get->response), "Location");
-    if (!location.ptr) {
-        return 0;
-    }
-    nrt__buf reference;
-    nrt__buf_init(&reference, NRT__URL_SIZE);
-    for (size_t i = 0; i < location.len; i++) {
-        unsigned char c = (unsigned char)location.ptr[i];
-        if (c > 0x20 && c < 0x7f) {
-            (void)nrt__buf_add(&reference, &c, 1);
-        } else {
-            (void)nrt__buf_printf(&reference, "%%%02X", c);
-        }
-    }
-    int code = 0;
-    bool whole = !reference.failed;
-    if (!whole || nrt__url_resolve(nrt_str_from(get->url), nrt__buf_view(&reference),
-                                   get->redirect_url, sizeof(get->redirect_url)) != 0) {
-        get->redirect_url[0] = '\0';
-        (void)snprintf(get->why, sizeof(get->why),
-                       "the redirect leads to \"%.*s\", which is not an http:// or https:// URL",
-                       NRT__ARG(location));
-        code = NRT__EXIT_FAILED;
-    }
-    nrt__buf_free(&reference);
-    return code;
-}
 
 /* RFC 9110 section 15.4 as curl has it: POST turns into GET on 301, 302 and 303, anything but HEAD
  * on 303; a method from -X stays, though not its body. */
@@ -340,62 +373,65 @@ static void change_method(getting *get) {
 
 /* Follows to get->redirect_url. 0, or an exit code with `why` set. */
 static int follow(getting *get) {
-    nrt__url from;
-    nrt__url to;
+    bool other = false;
     if (get->transfer.redirects >= get->options->max_redirects) {
         (void)snprintf(get->why, sizeof(get->why), "more than %u redirects; the next one is to %s",
                        get->options->max_redirects, get->redirect_url);
         return NRT__EXIT_FAILED;
     }
-    int error = nrt__url_parse(nrt_str_from(get->url), &from);
-    if (error == 0) {
-        error = nrt__url_parse(nrt_str_from(get->redirect_url), &to);
+    int code = nrt__get_redirect_check(get->url, get->redirect_url, &other, get->why,
+                                       sizeof(get->why), get->hint, sizeof(get->hint));
+    if (code != 0) {
+        return code;
     }
-    nrt_request *probe = error == 0 ? nrt_request_create("GET", get->redirect_url, &error) : NULL;
-    nrt_request_destroy(probe);
-    if (error == NRT_ERR_HOST) {
-        (void)snprintf(get->why, sizeof(get->why), "the redirect leads away from NATS, to %s",
-                       get->redirect_url);
-        (void)snprintf(get->hint, sizeof(get->hint), "curl can fetch that.");
-        return NRT__EXIT_FAILED;
-    }
-    if (error != 0) {
-        (void)snprintf(get->why, sizeof(get->why), "the redirect to %s: %s", get->redirect_url,
-                       nrt_error_text(error));
-        return NRT__EXIT_FAILED;
-    }
-    if (!nrt__str_same(from.host, to.host)) {
-        get->plan.other_host = true;
-    }
+    get->plan.other_host = get->plan.other_host || other;
     change_method(get);
+    if (get->plan.has_body && get->has_source && !nrt__source_rewind(&get->source)) {
+        (void)snprintf(get->why, sizeof(get->why),
+                       "the redirect to %s wants the body again, but it cannot be read twice",
+                       get->redirect_url);
+        (void)snprintf(get->hint, sizeof(get->hint), "A file can, or ask for that URL at once.");
+        return NRT__EXIT_REWIND;
+    }
     memcpy(get->url, get->redirect_url, strlen(get->redirect_url) + 1);
     get->redirect_url[0] = '\0';
     get->transfer.redirects++;
-    get->transfer.redirect_s = now_s() - get->started_s;
+    get->transfer.redirect_s = nrt__get_now_s() - get->started_s;
     return 0;
+}
+
+/* The head is there: prints it where that was asked for, and says what becomes of the body. */
+static nrt__get_wish on_head(const nrt_response *response, void *arg) {
+    getting *get = arg;
+    const nrt__get_options *options = get->options;
+    nrt_str head = nrt__get_output_head(&get->output, response);
+    get->transfer.head_bytes += head.len;
+    get->transfer.head_s = nrt__get_now_s() - get->started_s;
+    int code =
+        nrt__get_redirect_find(response, get->url, get->redirect_url, get->why, sizeof(get->why));
+    if (code != 0 && !options->follow) {
+        code = 0; /* not followed: its target does not matter */
+        get->why[0] = '\0';
+    }
+    if (options->include || options->head) {
+        int failed = nrt__get_output_write(&get->output, head, get->why, sizeof(get->why));
+        code = failed ? failed : code;
+    }
+    get->head_code = code;
+    if (code != 0 || (options->fail && nrt_response_status(response) >= 400)) {
+        return NRT__GET_LEAVE;
+    }
+    bool follows = options->follow && get->redirect_url[0] != '\0';
+    return follows || options->head ? NRT__GET_DROP : NRT__GET_PRINT;
 }
 
 /* The exchange, redirects, and what is printed of it. 0, or an exit code; `why` is set where there
  * is more to say. */
 static int transfer(getting *get) {
     const nrt__get_options *options = get->options;
-    bool shows_head = options->include || options->head;
     for (;;) {
         int code = exchange(get);
-        if (code != 0) {
-            return code;
-        }
-        nrt_str head = nrt__get_output_head(&get->output, get->response);
-        get->transfer.head_bytes += head.len;
-        code = find_redirect(get);
-        if (code != 0 && !options->follow) {
-            code = 0; /* not followed: its target does not matter */
-            get->why[0] = '\0';
-        }
-        if (shows_head) {
-            int failed = nrt__get_output_write(&get->output, head, get->why, sizeof(get->why));
-            code = failed ? failed : code;
-        }
+        code = code != 0 ? code : get->head_code;
         if (code != 0) {
             return code;
         }
@@ -408,21 +444,30 @@ static int transfer(getting *get) {
         }
     }
     int status = nrt_response_status(get->response);
-    bool failed = status >= 400 && (options->fail || options->fail_with_body);
-    nrt_str body = nrt_response_body(get->response);
-    if (!options->head && !(failed && options->fail)) {
-        int code = nrt__get_output_write(&get->output, body, get->why, sizeof(get->why));
-        if (code != 0) {
-            return code;
-        }
-        get->transfer.downloaded = body.len;
-    }
-    if (failed) {
+    if (status >= 400 && (options->fail || options->fail_with_body)) {
         (void)snprintf(get->why, sizeof(get->why), "the status is %d %s", status,
                        nrt_status_reason(status));
         return NRT__EXIT_HTTP_ERROR;
     }
     return 0;
+}
+
+static void on_left(nrt_conn *conn, void *arg) {
+    (void)conn;
+    *(bool *)arg = true;
+}
+
+/* What we have to say has been said when we go: a service may have to learn that nobody waits. */
+static void leave(getting *get) {
+    enum { LEAVE_MS = 500 };
+    bool left = false;
+    uint64_t until = nrt__program_now_ms() + LEAVE_MS;
+    int count = get->program.connected ? nrt_conn_drain(get->program.conn, on_left, &left) : -1;
+    for (uint64_t now = until - LEAVE_MS; count >= 0 && !left && now < until;
+         now = nrt__program_now_ms()) {
+        count = nrt_conn_dispatch(get->program.conn, (int)(until - now));
+    }
+    nrt__get_signals_unwatch(&get->signals);
 }
 
 /* Everything between the options and what --write-out tells. */
@@ -444,11 +489,14 @@ static int run(getting *get, const char *typed_url) {
     if (!request) {
         return code;
     }
+    nrt__get_signals_take(&get->signals);
     code = nrt__program_open(&get->program, &get->options->common, "nrt get", false);
     if (code != 0) {
         return code;
     }
+    nrt__get_signals_watch(&get->signals, nrt__conn_loop(get->program.conn));
     code = transfer(get);
+    leave(get);
     char why[256];
     int failed = nrt__get_output_finish(&get->output, why, sizeof(why));
     if (failed && code == 0) {
@@ -466,13 +514,18 @@ int nrt__get_run(void *options_arg, const nrt__operands *operands) {
         return NRT__EXIT_FAILED;
     }
     get->options = options;
-    get->started_s = now_s();
+    get->started_s = nrt__get_now_s();
+    get->progress.wanted = !options->silent && !options->no_progress &&
+                           isatty(STDERR_FILENO) == 1 &&
+                           (options->output || !isatty(STDOUT_FILENO));
     nrt__buf_init(&get->body, NRT__UPLOAD_MAX);
     nrt__buf_init(&get->user, NRT__URL_SIZE);
     nrt__get_output_init(&get->output, options->output);
     int code = run(get, typed_url);
-    complain(get);
-    if (options->write_out && code != NRT__EXIT_USAGE) {
+    if (get->signals.number == 0) {
+        complain(get);
+    }
+    if (options->write_out && get->signals.number == 0 && code != NRT__EXIT_USAGE) {
         nrt__transfer *transfer = &get->transfer;
         transfer->typed_url = typed_url;
         transfer->url = get->url;
@@ -480,7 +533,7 @@ int nrt__get_run(void *options_arg, const nrt__operands *operands) {
         transfer->output = options->output;
         transfer->redirect_url = get->redirect_url;
         transfer->response = get->response;
-        transfer->total_s = now_s() - get->started_s;
+        transfer->total_s = nrt__get_now_s() - get->started_s;
         transfer->exit_code = code;
         transfer->error = get->why;
         int failed = nrt__get_write_out(options->write_out, transfer);
@@ -490,9 +543,12 @@ int nrt__get_run(void *options_arg, const nrt__operands *operands) {
     if (get->program.common) {
         nrt__program_close(&get->program);
     }
+    nrt__source_close(&get->source);
     nrt__buf_free(&get->output.head);
     nrt__buf_free(&get->user);
     nrt__buf_free(&get->body);
+    nrt__get_signals signals = get->signals;
     free(get);
+    nrt__get_signals_end(&signals);
     return code;
 }

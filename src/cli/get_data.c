@@ -100,6 +100,19 @@ static int gather_encoded(const char *text, nrt__buf *out, char *why, size_t why
     return code;
 }
 
+const char *nrt__get_streamed(const nrt__get_options *options) {
+    if (options->upload) {
+        return options->upload;
+    }
+    if (options->data.count != 1 || options->data_in_query) {
+        return NULL;
+    }
+    const nrt__arg *item = &options->data.items[0];
+    bool raw = strcmp(item->opt->name, NRT__DATA_RAW) == 0 ||
+               strcmp(item->opt->name, NRT__DATA_URLENCODE) == 0;
+    return !raw && item->value[0] == '@' ? item->value + 1 : NULL;
+}
+
 int nrt__get_gather(const nrt__arg_list *data, nrt__buf *out, char *why, size_t why_size) {
     for (size_t i = 0; i < data->count; i++) {
         const char *text = data->items[i].value;

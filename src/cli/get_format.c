@@ -106,6 +106,10 @@ static void write_redirect_time(const nrt__transfer *transfer, FILE *out) {
     (void)fprintf(out, "%.6f", transfer->redirect_s);
 }
 
+static void write_head_time(const nrt__transfer *transfer, FILE *out) {
+    (void)fprintf(out, "%.6f", transfer->head_s);
+}
+
 static void write_total(const nrt__transfer *transfer, FILE *out) {
     (void)fprintf(out, "%.6f", transfer->total_s);
 }
@@ -118,7 +122,6 @@ static void write_url(const nrt__transfer *transfer, FILE *out) {
     (void)fputs(transfer->url, out);
 }
 
-/* A response comes in one piece: its first byte is there when all of it is. */
 static const variable variables[] = {
     {"content_type", write_content_type},
     {"errormsg", write_error},
@@ -141,7 +144,7 @@ static const variable variables[] = {
     {"time_connect", write_connect},
     {"time_pretransfer", write_connect},
     {"time_redirect", write_redirect_time},
-    {"time_starttransfer", write_total},
+    {"time_starttransfer", write_head_time},
     {"time_total", write_total},
     {"url", write_typed_url},
     {"url_effective", write_url},

@@ -24,7 +24,7 @@ static const nrt__opt request_opts[] = {
      .kind = NRT__OPT_LIST,
      .offset = FIELD(data),
      .help = "send a body as forms do, with POST; repeated ones are joined with &; what is read "
-             "from a file or from standard input (@-) loses its line ends"},
+             "from a file or from standard input (@-) loses its line ends, and may be of any size"},
     {.name = NRT__DATA_BINARY,
      .value = "DATA|@FILE|@-",
      .kind = NRT__OPT_LIST,
@@ -55,7 +55,8 @@ static const nrt__opt request_opts[] = {
      .value = "FILE",
      .kind = NRT__OPT_STRING,
      .offset = FIELD(upload),
-     .help = "send a file with PUT (-: standard input); its name is added to a URL that ends in /"},
+     .help = "send a file of any size with PUT (-: standard input, as it comes); its name is added "
+             "to a URL that ends in /"},
     {.letter = 'I',
      .name = "head",
      .kind = NRT__OPT_FLAG,
@@ -118,12 +119,21 @@ static const nrt__opt output_opts[] = {
      .name = "silent",
      .kind = NRT__OPT_FLAG,
      .offset = FIELD(silent),
-     .help = "print no errors"},
+     .help = "print no errors, and no progress"},
     {.letter = 'S',
      .name = "show-error",
      .kind = NRT__OPT_FLAG,
      .offset = FIELD(show_error),
      .help = "print errors even with -s"},
+    {.letter = 'N',
+     .name = "no-buffer",
+     .kind = NRT__OPT_FLAG,
+     .offset = FIELD(no_buffer),
+     .help = "taken for curl's sake: what comes is always printed when it comes"},
+    {.name = "no-progress-meter",
+     .kind = NRT__OPT_FLAG,
+     .offset = FIELD(no_progress),
+     .help = "do not show on the terminal how far a long transfer is"},
 };
 
 static void get_init(void *arg) {
@@ -146,8 +156,9 @@ const nrt__command nrt__get_command = {
     .about = "The URL's host is the service's, a name that ends in .nats; http:// and https:// "
              "mean the same, for what is encrypted is the connection to NATS. Letters mean what "
              "they mean to curl. The body of the response goes to standard output.\n\n"
-             "Ends with 0, or 1: no response came; 2: wrong usage; 22: -f, and the status is 400 "
-             "or more; 23: output cannot be written.",
+             "Ends with 0, or 1: no response came; 2: wrong usage; 18: the response broke off; 22: "
+             "-f, and the status is 400 or more; 23: output cannot be written; 65: the body of a "
+             "redirected request cannot be read again.",
     .examples = "  nrt get http://weather.nats/city -d '{\"city\":\"london\"}'\n"
                 "  nrt get -i -H 'Accept: text/plain' http://weather.nats/\n"
                 "  nrt get -sf -o /dev/null -w '%{http_code} %{time_total}\\n' "

@@ -126,7 +126,8 @@ static int add_fields(nrt_fields *fields, const nrt__get_plan *plan) {
     if (error == 0) {
         error = add_default(fields, options, "Accept", json ? "application/json" : "*/*");
     }
-    if (error == 0 && plan->has_body && options->data.count > 0) {
+    bool body = plan->has_body || plan->body_follows;
+    if (error == 0 && body && options->data.count > 0) {
         error = add_default(fields, options, "Content-Type",
                             json ? "application/json" : "application/x-www-form-urlencoded");
     }

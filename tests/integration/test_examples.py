@@ -8,7 +8,7 @@ import pytest
 
 from harness.clock import until
 from harness.message import assert_problem
-from harness.world import BUILD, HERE
+from harness.world import BUILD, HERE, sanitized
 
 TOP = os.path.join(HERE, os.pardir, os.pardir)
 EXAMPLES = os.path.join(TOP, "examples")
@@ -82,6 +82,25 @@ def test_get_gets(world, nats, example):
     for wrong in (["http://example.com/"], []):
         assert "usage: get" in world.run([path_of("get"), *wrong], env=env, expect=2).stderr
     hello.expected = -15
+
+
+def test_stream_streams(world, nats, example):
+    service = example("stream", "capitals.nats")
+    env = {"NATS_URL": nats.url}
+    body = b"some words, " * 2500000  # 30 MB
+    done = world.run([path_of("stream"), "http://capitals.nats/"], env=env, data=body)
+    assert done.raw() == body.upper()
+    assert sanitized() or service.status("VmHWM") < 24 * 1024
+    assert world.get(nats, "-d", "small", "http://capitals.nats/").stdout == "SMALL"
+    nobody = world.run([path_of("stream"), "http://nobody.nats/"], env=env, expect=1)
+    assert "no service answers" in nobody.stderr
+    world.run([path_of("stream"), "http://example.com/"], env=env, expect=2)
+    service.expected = -15
+
+
+def test_the_readme_quotes_the_handler_of_stream_as_it_is():
+    blocks = re.findall(r"^```c\n(.*?)^```$", read("README.md"), re.M | re.S)
+    assert any("nrt_exchange_read" in block and block in read("examples", "stream.c") for block in blocks)
 
 
 @pytest.mark.parametrize("name", ["hello.c", "get.c"])
