@@ -252,10 +252,11 @@ static void on_writable(void *arg) {
     }
 }
 
-/* The response broke off after its head: its end must not look like one. */
+/* The response broke off after its head: its end must not look like one. (Who speaks another
+ * protocol knows by that what is whole, and gets what has come.) */
 static void cut(nrt__front_conn *conn, int error, const char *detail) {
     conn->keep_alive = false;
-    conn->reset = conn->framing == NRT__FRAMING_CLOSE;
+    conn->reset = conn->framing == NRT__FRAMING_CLOSE && conn->status != 101;
     if (conn->stream.out.failed || conn->reset) {
         nrt__buf_clear(&conn->stream.out);
     }

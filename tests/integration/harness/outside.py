@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from .world import BUILD, HERE
+from .world import BUILD, HERE, sanitized
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
@@ -64,6 +64,8 @@ static inline void nrt_test_check(int error) {{
 
 def compile_program(world, name, text, header, libs=()):
     """Builds `text` with the new line's header before it; the program's path."""
+    if sanitized():
+        pytest.skip("a library with a sanitizer wants programs with the same one")
     source = world.file(f"{name}.c", text)
     prelude = world.file(f"{name}-prelude.h", PRELUDE.format(header=header))
     binary = world.path(name)
