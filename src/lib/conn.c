@@ -35,12 +35,17 @@ static bool watch_forks(void) {
     return true;
 }
 
-int nrt__conn_check(nrt_conn *conn) {
+int nrt__conn_check_process(const nrt_conn *conn) {
     if (!conn) {
         return NRT_ERR_USAGE;
     }
-    if (conn->fork_generation != fork_generation) {
-        return NRT_ERR_FORK;
+    return conn->fork_generation != fork_generation ? NRT_ERR_FORK : 0;
+}
+
+int nrt__conn_check(nrt_conn *conn) {
+    int error = nrt__conn_check_process(conn);
+    if (error < 0) {
+        return error;
     }
     return pthread_equal(conn->owner, pthread_self()) ? 0 : NRT_ERR_THREAD;
 }

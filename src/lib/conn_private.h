@@ -60,8 +60,10 @@ struct nrt_conn {
     char url[300]; /* for nrt_conn_info_get */
 };
 
-/* 0 on the right thread of the right process, else NRT_ERR_THREAD or NRT_ERR_FORK. */
+/* 0 on the right thread of the right process, else NRT_ERR_THREAD or NRT_ERR_FORK. The second one
+ * asks about the process only. */
 int nrt__conn_check(nrt_conn *conn);
+int nrt__conn_check_process(const nrt_conn *conn);
 
 /* Notes why a call failed, for nrt_conn_error, and answers with `error`. */
 int nrt__conn_fail(nrt_conn *conn, int error, const char *detail);

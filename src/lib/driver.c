@@ -142,8 +142,8 @@ static void drop_call(nrt__post *post) {
 }
 
 int nrt__conn_call(nrt_conn *conn, int (*fn)(nrt_conn *conn, void *arg), void *arg) {
-    int error = nrt__conn_check(conn);
-    if (error < 0 && error != NRT_ERR_THREAD) {
+    int error = nrt__conn_check_process(conn);
+    if (error < 0) {
         return error;
     }
     pthread_mutex_lock(&conn->claim);
