@@ -212,21 +212,31 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
     return origin;
 }
 
+size_t nrt__origin_break_off(nrt__origin *origin) {
+    size_t count = 0;
+    nrt_exchange *exchange;
+    while ((exchange = take_wait(origin))) {
+        nrt__origin_fail(exchange, NRT_ERR_ORIGIN, "the sidecar is being stopped");
+        count++;
+    }
+    nrt__origin_conn *next;
+    for (nrt__origin_conn *conn = origin->conns.next; conn != &origin->conns; conn = next) {
+        next = conn->next;
+        if (conn->exchange) {
+            nrt__origin_refuse_response(conn, NRT_ERR_ORIGIN, "the sidecar is being stopped");
+            count++;
+        }
+    }
+    return count;
+}
+
 void nrt__origin_destroy(nrt__origin *origin) {
     if (!origin) {
         return;
     }
-    nrt_exchange *exchange;
-    while ((exchange = take_wait(origin))) {
-        nrt__origin_fail(exchange, NRT_ERR_ORIGIN, "the sidecar is being stopped");
-    }
+    nrt__origin_break_off(origin);
     while (origin->conns.next != &origin->conns) {
-        nrt__origin_conn *conn = origin->conns.next;
-        if (conn->exchange) {
-            nrt__origin_refuse_response(conn, NRT_ERR_ORIGIN, "the sidecar is being stopped");
-        } else {
-            nrt__origin_conn_close(conn);
-        }
+        nrt__origin_conn_close(origin->conns.next);
     }
     nrt__target_finish(&origin->target);
     free(origin);

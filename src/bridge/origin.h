@@ -36,6 +36,10 @@ void nrt__origin_forget_release(nrt__origin *origin);
 /* The handler to give to nrt_serve, with the origin as its `arg`; for a streaming service. */
 void nrt__origin_handle(nrt_exchange *exchange, void *arg);
 
+/* Ends all exchanges now: those that wait, and that the origin answers, fail. How many there were.
+ */
+size_t nrt__origin_break_off(nrt__origin *origin);
+
 /* Closes it: exchanges still waiting get a 502. NULL is allowed. After its service stopped, before
  * nrt_conn_destroy. */
 void nrt__origin_destroy(nrt__origin *origin);

@@ -10,11 +10,13 @@
 #include "cli/health_option.h"
 #include "core/discovery.h"
 #include "core/str.h"
+#include "lib/conn_private.h"
 
 typedef struct serve_options {
     nrt__common common;
     unsigned max_in_flight;
     unsigned max_connections;
+    uint32_t drain_timeout_ms;
     const char *version;
     const char *description;
     bool no_discovery;
@@ -38,8 +40,10 @@ typedef struct served {
 
 /* All of them, for on_stop. */
 typedef struct served_list {
+    const serve_options *options;
     served *items;
     size_t count;
+    nrt__timer drain_timer;
 } served_list;
 
 static const nrt__opt serve_opts[] = {
@@ -59,6 +63,13 @@ static const nrt__opt serve_opts[] = {
      .max = 1000000,
      .help = "connections to each TARGET; further requests wait for one: each stream of events and "
              "each WebSocket has its own for as long as it lasts; default: 512"},
+    {.name = "drain-timeout",
+     .value = "DURATION",
+     .kind = NRT__OPT_DURATION,
+     .offset = offsetof(serve_options, drain_timeout_ms),
+     .min = 1,
+     .help = "after SIGTERM, what is not over by then is broken off: streams of events and "
+             "WebSockets may go on for days; default: 30s"},
     {.name = "service-version",
      .value = "VERSION",
      .kind = NRT__OPT_STRING,
@@ -93,6 +104,7 @@ static void serve_init(void *arg) {
     nrt__common_init(&options->common, "nrt-serve");
     options->max_in_flight = 1024;
     options->max_connections = 512;
+    options->drain_timeout_ms = 30000;
 }
 
 static void on_ready(nrt_service *service, int error, const char *detail, void *arg) {
@@ -194,7 +206,25 @@ static void on_drained(nrt_conn *conn, void *arg) {
     nrt__program_end(arg, NRT__EXIT_OK);
 }
 
+static void on_drain_timeout(nrt__timer *timer, void *arg) {
+    nrt__program *program = arg;
+    served_list *all = program->arg;
+    size_t count = 0;
+    (void)timer;
+    for (size_t i = 0; i < all->count; i++) {
+        count += nrt__origin_break_off(all->items[i].origin);
+    }
+    if (count > 0) {
+        nrt__report_event(&program->log, NRT_LOG_WARN, "cut-off", NULL,
+                          "%zu requests are broken off: they did not end in time", count);
+    }
+}
+
 static void on_stop(nrt__program *program) {
+    served_list *all = program->arg;
+    nrt__loop *loop = nrt__conn_loop(program->conn);
+    nrt__timer_set(&loop->timers, &all->drain_timer,
+                   loop->env.now_ms + all->options->drain_timeout_ms, on_drain_timeout, program);
     end_health(program->arg); /* services that are gone soon are not to be paused */
     if (nrt_conn_drain(program->conn, on_drained, program) != 0) {
         nrt__program_end(program, NRT__EXIT_OK);
@@ -287,7 +317,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         nrt__program_close(&program);
         return NRT__EXIT_FAILED;
     }
-    served_list list = {all, count};
+    served_list list = {.options = options, .items = all, .count = count};
     program.on_stop = on_stop;
     program.arg = &list;
     if (operands->count % 2 != 0) {
@@ -314,6 +344,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         code = nrt__program_run(&program);
     }
     end_health(&list);
+    nrt__timer_clear(&nrt__conn_loop(program.conn)->timers, &list.drain_timer);
     for (size_t i = count; i > 0; i--) {
         nrt__origin_destroy(all[i - 1].origin);
     }

@@ -470,6 +470,21 @@ def test_a_drain_ends_what_does_not_end_by_itself(world, nats):
     assert origin.closed.wait(DEADLINE)
 
 
+def test_a_sidecar_that_drains_ends_what_does_not_end_by_itself(world, nats):
+    origin = Watched(STREAM)
+    sidecar = world.serve(nats, "weather.nats", world.origin(script=origin),
+                          args=("--drain-timeout", "300ms"))
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client.send(request_bytes("GET", "/"))
+    client.reader.until(b"data: 1\n\n", "an event")
+    sidecar.signal(15)
+    assert sidecar.wait() == 0
+    assert "1 requests are broken off" in sidecar.stderr
+    assert origin.closed.wait(DEADLINE)
+    with pytest.raises((Malformed, ConnectionError)):
+        read_chunk(client)
+
+
 def test_a_body_that_is_too_large_for_the_gateway_is_refused(world, nats):
     origin = world.origin(plain("whole"))
     _, gateway = bridge(world, nats, origin, "--max-body", "2M")
