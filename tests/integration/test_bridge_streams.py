@@ -476,7 +476,7 @@ def test_a_sidecar_that_drains_ends_what_does_not_end_by_itself(world, nats):
                           args=("--drain-timeout", "300ms"))
     client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
     client.send(request_bytes("GET", "/"))
-    client.reader.until(b"data: 1\n\n", "an event")
+    client.reader.until(b"data: 1\n\n\r\n", "an event")
     sidecar.signal(15)
     assert sidecar.wait() == 0
     assert "1 requests are broken off" in sidecar.stderr
