@@ -47,6 +47,7 @@ typedef struct nrt__get_options {
     bool show_error;
     bool no_buffer; /* curl's: it is always so here */
     bool no_progress;
+    bool long_poll;
 } nrt__get_options;
 
 /* The command itself; get.c. */

@@ -292,6 +292,7 @@ static int begin(nrt__get_exchange *exchange, const nrt_request *request) {
     nrt_stream_options options;
     nrt_stream_options_init(&options);
     options.hold = true;
+    options.long_poll = exchange->options->long_poll;
     options.body_follows = exchange->streams;
     options.length = exchange->streams ? exchange->source->length : -1;
     int error =

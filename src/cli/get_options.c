@@ -80,6 +80,11 @@ static const nrt__opt request_opts[] = {
      .offset = FIELD(follow),
      .help = "follow redirects, as long as they lead to hosts on NATS; credentials do not go on to "
              "another host"},
+    {.name = "long-poll",
+     .kind = NRT__OPT_FLAG,
+     .offset = FIELD(long_poll),
+     .help = "a service that has said that it works on the request may take longer than --timeout, "
+             "for as long as it is alive"},
     {.name = "max-redirs",
      .value = "N",
      .kind = NRT__OPT_NUMBER,

@@ -184,6 +184,21 @@ def test_a_body_waits_to_be_asked_for_with_expect(world, nats):
     assert done.stdout == digest_of(2 * MIB)
 
 
+def test_a_long_poll_outlasts_the_timeout_while_the_service_lives(world, nats, service):
+    done = world.get(nats, "--timeout", "300ms", url("/wait"), expect=1)
+    assert "no answer from weather.nats within 300 ms" in done.stderr
+    service.wait_line("^canceled /wait", "stdout")
+    child = start(world, nats, "--timeout", "300ms", "--long-poll", url("/wait"))
+    service.wait_line("^waiting", "stdout", skip=3)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.proc.wait(1.0)
+    service.expected = None
+    service.kill()
+    assert child.wait(15 * SLOW) == 1
+    child.expected = 1
+    assert "weather.nats: " in child.stderr
+
+
 # ---- what goes wrong -----------------------------------------------------------------------------
 
 

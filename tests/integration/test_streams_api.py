@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import gowire
+from harness import gowire, node
 from harness.client import Client, curl, request_bytes
-from harness.clock import DEADLINE, Stopwatch, until
+from harness.clock import DEADLINE, SLOW, Stopwatch, until
 from harness.message import Answer, Malformed, parse_answer
 from harness.world import program, sanitized
 
@@ -90,13 +90,26 @@ def test_a_client_that_leaves_cancels_the_handler(service, client):
     service.wait_line("^canceled /bytes/100000000", "stdout")
 
 
+def test_a_handler_that_knows_no_streams_learns_that_its_client_has_left(world, nats):
+    plain = world.handlers(nats, "plain.nats", workers=2)
+    gateway = world.gateway(nats, "--route", "/=plain.nats")
+    for _ in range(2):  # before and after the gateway knows the service
+        seen = len(plain.lines("stdout"))
+        with Client(gateway.url) as client:
+            client.send(request_bytes("GET", "/wait"))
+            plain.wait_line("^waiting", "stdout", skip=seen)
+        with Stopwatch() as watch:
+            plain.wait_line("^canceled", "stdout", skip=seen)
+        assert watch.seconds < 1.5 * SLOW
+
+
 def test_a_client_that_leaves_while_it_waits_cancels_the_handler_within_a_second(service, gateway):
     with Client(gateway.url) as client:
         client.send(request_bytes("GET", "/wait"))
         service.wait_line("^waiting", "stdout")
     with Stopwatch() as watch:
         service.wait_line("^canceled /wait", "stdout")
-    assert watch.seconds < 1.5
+    assert watch.seconds < 1.5 * SLOW
 
 
 def test_a_service_that_is_killed_ends_its_streams_in_time(world, nats, service):
@@ -178,6 +191,26 @@ def test_old_peers_get_their_answers_in_one_message(peer, service):
         return parse_answer(peer.request(subject, payload).payload)
     assert ask("/sum", b"\1\2").text == f"2 {1 * 31 + 2}"
     assert ask("/ignore").error == "response-too-large"
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_native_handler_speaks_websocket_with_the_ws_client(world, nats, count):
+    service = world.program("websocket", nats.url, "echo.nats", 20)
+    service.wait_line("^ready$", "stdout")
+    gateway = world.gateway(nats, "--route", "/=echo.nats")
+    url = gateway.url.replace("http", "ws") + "/"
+    done = world.run([*node.argv("websocket.js", url, count)], env={"NODE_PATH": node.modules()},
+                     expect=None, timeout=DEADLINE * 9)
+    assert done.stdout.strip() == "ok", done.transcript()
+    until(lambda: service.lines("stdout")[1:] == ["ended: closed"] * count, "all have ended")
+    assert Client(gateway.url).get("/").status == 426
+    with Client(gateway.url) as raw:  # and one that leaves in the middle
+        raw.send(request_bytes("GET", "/", fields=[
+            ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]))
+        assert raw.reader.head(Answer).get("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        raw.send(b"\x82\xfe\xff\xff....half of a frame")
+    service.wait_line("^ended: (canceled|aborted)", "stdout")
 
 
 @pytest.mark.parametrize("workers", [4], indirect=True)

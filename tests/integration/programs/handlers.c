@@ -41,6 +41,11 @@ static void show_request(nrt_exchange *exchange) {
     CHECK_INT(nrt_exchange_write(exchange, nrt_request_body(request)), 0);
 }
 
+static void say(const char *what) {
+    printf("%s\n", what);
+    fflush(stdout);
+}
+
 static int add(nrt_exchange *exchange, const char *name, const char *value) {
     return nrt_fields_add(nrt_exchange_fields(exchange), nrt_str_from(name), nrt_str_from(value));
 }
@@ -74,6 +79,12 @@ static void handle(nrt_exchange *exchange, void *arg) {
     if ((rest = after(path, "/sleep/"))) {
         sleep_ms(atol(rest));
         write_text(exchange, "slept");
+    } else if (after(path, "/wait")) {
+        say("waiting");
+        for (int i = 0; i < 2000 && !nrt_exchange_is_canceled(exchange); i++) {
+            sleep_ms(5);
+        }
+        say(nrt_exchange_is_canceled(exchange) ? "canceled" : "waited");
     } else if (after(path, "/pieces")) {
         write_text(exchange, "one, ");
         write_text(exchange, "");
