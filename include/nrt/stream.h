@@ -69,6 +69,26 @@ NRT_API int nrt_stream_consume(nrt_conn *conn, nrt_exchange_id id, size_t len);
 
 /* nrt_cancel ends a stream as it does any exchange; the service learns it. */
 
+/* Bodies for nrt_stream_do. What they return is 0, or negative: then the exchange is canceled, and
+ * nrt_stream_do returns that number. They may block, but then the connection stands still: after
+ * 10 s the service gives up. Any of them may be NULL. */
+typedef struct nrt_stream_bodies {
+    size_t size; /* sizeof(nrt_stream_bodies) */
+    /* Puts up to `size` bytes of the request's body at `to`; *got is how many, 0 is its end. NULL:
+     * the request has all of its body. */
+    int (*read)(void *to, size_t size, size_t *got, void *arg);
+    int (*head)(const nrt_response *response, void *arg); /* the final response, without body */
+    int (*write)(nrt_str bytes, void *arg);               /* of the response's body, as it comes */
+} nrt_stream_bodies;
+
+/* nrt_do for bodies of any size: runs the built-in loop (other callbacks run too) until all of the
+ * response has come. With `read`, options.body_follows is understood; no upgrade, and `hold` means
+ * nothing. Not from inside a callback. Errors as nrt_stream_open and nrt_send, NRT_ERR_ABORTED
+ * where the response breaks off, or what a callback returned; nrt_conn_error has the detail. */
+NRT_API int nrt_stream_do(nrt_conn *conn, const nrt_request *request,
+                          const nrt_stream_options *options, const nrt_stream_bodies *bodies,
+                          void *arg);
+
 #ifdef __cplusplus
 }
 #endif

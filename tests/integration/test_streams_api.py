@@ -193,6 +193,17 @@ def test_old_peers_get_their_answers_in_one_message(peer, service):
     assert ask("/ignore").error == "response-too-large"
 
 
+def test_a_program_that_waits_has_bodies_of_any_size_too(service, client):
+    for size in (0, 1, WINDOW + 1, 8 * MIB):
+        got = client(f"/bytes/{size}", "do")
+        assert got[0] == "status 200" and got[1].startswith(f"bytes {size} ") and got[2] == "done 0 "
+        wanted = f"bytes {len(f'{size} {pattern_sum(size)}')} "
+        assert client("/sum", "do-put", size)[1].startswith(wanted)
+    assert client("/bytes/200000000", "do-stop", code=1)[-1] == "done -1000 a callback has ended it"
+    service.wait_line("^canceled /bytes/200000000", "stdout")
+    assert "done -24 weather.nats: the service broke off" in client("/broken", "do", code=1)[-1]
+
+
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_native_handler_speaks_websocket_with_the_ws_client(world, nats, count):
     service = world.program("websocket", nats.url, "echo.nats", 20)

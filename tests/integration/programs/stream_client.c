@@ -5,6 +5,7 @@
  * get: reads all. put: sends N bytes, of said length; chunks: without. echo: sends N bytes, and
  * checks that they come back. hold: takes nothing until nothing more comes, prints how much did,
  * then all. cancel: leaves after the first bytes. protocol: changes to one, and echoes N bytes.
+ * do, do-put, do-stop: the same as get and chunks by nrt_stream_do, the last one leaves at once.
  * Prints "status S", "bytes B sum X", and "closed CODE". */
 #include "check.h"
 
@@ -123,6 +124,44 @@ static const nrt_stream_events events = {
     .closed = on_closed,
 };
 
+/* ---- by nrt_stream_do ---- */
+
+static int read_body(void *to, size_t size, size_t *got, void *arg) {
+    CHECK(arg == &t);
+    *got = t.left < size ? (size_t)t.left : size;
+    for (size_t i = 0; i < *got; i++) {
+        ((char *)to)[i] = (char)((t.sent + i) * 7 % 251);
+    }
+    t.sent += *got;
+    t.left -= *got;
+    return 0;
+}
+
+static int take_head(const nrt_response *response, void *arg) {
+    on_head(response, arg);
+    return 0;
+}
+
+static int take_body(nrt_str bytes, void *arg) {
+    on_data(bytes, arg);
+    return is("do-stop") ? -1000 : 0;
+}
+
+static int do_all(const nrt_request *request) {
+    const nrt_stream_bodies bodies = {.size = sizeof(bodies),
+                                      .read = is("do-put") ? read_body : NULL,
+                                      .head = take_head,
+                                      .write = take_body};
+    CHECK_INT(nrt_stream_do(t.conn, request, NULL, NULL, &t), NRT_ERR_USAGE);
+    int error = nrt_stream_do(t.conn, request, NULL, &bodies, &t);
+    on_end(NULL, NULL);
+    printf("done %d %s\n", error, error ? nrt_conn_error(t.conn) : "");
+    CHECK_INT(nrt_conn_drain(t.conn, NULL, NULL), 0);
+    CHECK_INT(nrt_run(t.conn), 0);
+    nrt_conn_destroy(t.conn);
+    return error != 0;
+}
+
 int main(int argc, char **argv) {
     CHECK_INT(argc, 5);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -131,8 +170,13 @@ int main(int argc, char **argv) {
     t.holding = is("hold");
     t.conn = open_conn(argv[1]);
     CHECK_INT(nrt_conn_wait(t.conn, 5000), 0);
-    bool uploads = is("put") || is("chunks") || is("echo");
+    bool uploads = is("put") || is("chunks") || is("echo") || is("do-put");
     nrt_request *request = make_request(uploads ? "POST" : "GET", argv[2]);
+    if (strncmp(t.mode, "do", 2) == 0) {
+        int code = do_all(request);
+        nrt_request_destroy(request);
+        return code;
+    }
     nrt_stream_options options;
     nrt_stream_options_init(&options);
     options.body_follows = uploads;

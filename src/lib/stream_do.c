@@ -1,0 +1,129 @@
+/* Streams for programs that wait: bodies are asked for, and handed over, piece by piece. */
+#include <nrt/stream.h>
+#include <stdio.h>
+
+#include "lib/conn_private.h"
+
+enum { PIECE = 32 * 1024 };
+
+typedef struct doing {
+    nrt_conn *conn;
+    const nrt_request *request;
+    const nrt_stream_bodies *bodies;
+    void *arg;
+    nrt_exchange_id id;
+    nrt_str left; /* of the piece, to be sent */
+    bool ended;   /* all of the request is sent */
+    bool closed;
+    int stopped; /* what a callback returned */
+    int error;
+    char piece[PIECE];
+} doing;
+
+/* A callback wants no more of it. */
+static void stop(doing *one, int error) {
+    one->stopped = one->stopped < 0 ? one->stopped : error;
+    if (!one->closed) {
+        (void)nrt_cancel(one->conn, one->id);
+    }
+}
+
+static int read_piece(doing *one) {
+    size_t got = 0;
+    int error = one->bodies->read(one->piece, sizeof(one->piece), &got, one->arg);
+    one->left = (nrt_str){one->piece, error < 0 ? 0 : got};
+    return error < 0 ? error : 0;
+}
+
+/* As much as there is room for. */
+static void on_writable(void *arg) {
+    doing *one = arg;
+    size_t sent = 1;
+    int error = 0;
+    while (one->bodies->read && !one->ended && sent > 0 && error == 0) {
+        error = one->left.len == 0 ? read_piece(one) : 0;
+        if (error == 0 && one->left.len == 0) {
+            one->ended = true;
+            error = nrt_stream_end(one->conn, one->id, NULL);
+        } else if (error == 0) {
+            error = nrt_stream_write(one->conn, one->id, one->left, &sent);
+            one->left = (nrt_str){one->left.ptr + sent, one->left.len - sent};
+        }
+    }
+    if (error == NRT_ERR_STATE) { /* no more is wanted: the response says why */
+        one->ended = true;
+    } else if (error < 0) {
+        stop(one, error);
+    }
+}
+
+static void on_head(const nrt_response *response, void *arg) {
+    doing *one = arg;
+    int error = one->bodies->head ? one->bodies->head(response, one->arg) : 0;
+    if (error < 0) {
+        stop(one, error);
+    }
+}
+
+static void on_data(nrt_str bytes, void *arg) {
+    doing *one = arg;
+    if (one->stopped < 0 || !one->bodies->write) {
+        return;
+    }
+    int error = one->bodies->write(bytes, one->arg);
+    if (error < 0) {
+        stop(one, error);
+    }
+}
+
+static void on_closed(const nrt_result *result, void *arg) {
+    doing *one = arg;
+    one->closed = true;
+    one->error = result->error;
+    if (result->error < 0) {
+        char detail[512];
+        nrt_str host = nrt_request_host(one->request);
+        snprintf(detail, sizeof(detail), "%.*s: %s", (int)host.len, host.ptr, result->detail);
+        nrt__conn_fail(one->conn, result->error, detail);
+    }
+}
+
+static const nrt_stream_events events = {
+    .size = sizeof(nrt_stream_events),
+    .head = on_head,
+    .data = on_data,
+    .writable = on_writable,
+    .closed = on_closed,
+};
+
+int nrt_stream_do(nrt_conn *conn, const nrt_request *request, const nrt_stream_options *given,
+                  const nrt_stream_bodies *bodies, void *arg) {
+    nrt_stream_options options;
+    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
+    if (count < 0) {
+        return count;
+    }
+    nrt_stream_options_init(&options);
+    if (given) {
+        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    }
+    if (!bodies || bodies->size < sizeof(*bodies) || options.upgrade) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE,
+                              "nrt_stream_do needs bodies with `size`, and asks for no upgrade");
+    }
+    options.body_follows = bodies->read != NULL;
+    options.hold = false;
+    doing one = {.conn = conn, .request = request, .bodies = bodies, .arg = arg};
+    int error = nrt_stream_open(conn, request, &options, &events, &one, &one.id);
+    while (error == 0 && !one.closed) {
+        count = nrt_conn_dispatch(conn, -1);
+        if (count < 0) {
+            (void)nrt_cancel(conn, one.id); /* nothing may find `one` when this has returned */
+            return count;
+        }
+    }
+    if (error == 0 && one.stopped < 0) {
+        return nrt__conn_fail(conn, one.stopped, "a callback has ended it");
+    }
+    return error < 0 ? error : one.error;
+}
