@@ -12,6 +12,8 @@
 #include "core/str.h"
 #include "lib/conn_private.h"
 
+enum { LAST_WORDS_MS = 1000 }; /* for what those who are broken off are told to go out */
+
 typedef struct serve_options {
     nrt__common common;
     unsigned max_in_flight;
@@ -206,11 +208,17 @@ static void on_drained(nrt_conn *conn, void *arg) {
     nrt__program_end(arg, NRT__EXIT_OK);
 }
 
+/* Those whose origin has said all can wait for their clients to read it. */
+static void on_last_words(nrt__timer *timer, void *arg) {
+    (void)timer;
+    nrt__program_end(arg, NRT__EXIT_OK);
+}
+
 static void on_drain_timeout(nrt__timer *timer, void *arg) {
     nrt__program *program = arg;
     served_list *all = program->arg;
+    nrt__loop *loop = nrt__conn_loop(program->conn);
     size_t count = 0;
-    (void)timer;
     for (size_t i = 0; i < all->count; i++) {
         count += nrt__origin_break_off(all->items[i].origin);
     }
@@ -218,6 +226,7 @@ static void on_drain_timeout(nrt__timer *timer, void *arg) {
         nrt__report_event(&program->log, NRT_LOG_WARN, "cut-off", NULL,
                           "%zu requests are broken off: they did not end in time", count);
     }
+    nrt__timer_set(&loop->timers, timer, loop->env.now_ms + LAST_WORDS_MS, on_last_words, program);
 }
 
 static void on_stop(nrt__program *program) {

@@ -17,7 +17,7 @@ import pytest
 from harness.client import Client, request_bytes
 from harness.clock import DEADLINE, LONG, SLOW, Stopwatch, until
 from harness.message import Answer, Closed, Malformed, Request, assert_problem
-from harness.origin import plain
+from harness.origin import Gate, plain
 from harness.rawnats import RawNats
 from harness.world import sanitized
 
@@ -370,3 +370,80 @@ def test_a_broker_that_is_restarted_ends_streams_at_once_and_leaves_nothing(stag
     until(stage.works, "it works again")
     until(lambda: target in stage.ended, "the origin has learned it", SILENT * SLOW)
     stage.nothing_is_left()
+
+
+# ---- SIGTERM -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", KINDS)
+def test_a_sidecar_that_is_told_to_end_breaks_off_what_does_not_end(world, nats, target):
+    stage = Stage(world, nats, sidecar=["--drain-timeout", "700ms"])
+    client = stage.client(target)
+    stage.sidecar.signal(signal.SIGTERM)
+    with Stopwatch() as watch:
+        assert_told(client, target, "aborted", "origin-failed")
+        assert stage.sidecar.wait() == 0
+    assert 0.6 < watch.seconds < 2.5 * SLOW
+    assert "did not end in time" in stage.sidecar.stderr
+    until(lambda: target in stage.ended, "the origin has learned it")
+
+
+def test_a_sidecar_that_is_told_to_end_does_not_wait_for_who_does_not_read(world, nats):
+    """The origin has said all; what of it waits in the sidecar could wait for long."""
+    gate = Gate()
+
+    def answer(request):
+        gate.wait()
+        return plain(b"x" * 300000, fields=[("Connection", "close")])  # a window, and more
+
+    origin = world.origin(answer)
+    sidecar = world.serve(nats, "weather.nats", origin, args=["--drain-timeout", "500ms"])
+    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    client = world.client(gateway)
+    client.send(request_bytes("GET", "/"))
+    gate.wait_entered()
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        gate.open()
+        until(lambda: origin.open_connections == 0, "the sidecar holds the rest")
+        sidecar.signal(signal.SIGTERM)
+        with Stopwatch() as watch:
+            assert sidecar.wait() == 0
+        assert watch.seconds < 3 * SLOW
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    with pytest.raises((Malformed, ConnectionError)):
+        client.answer()
+
+
+def test_a_sidecar_that_is_told_to_end_lets_what_is_under_way_end(world, nats):
+    """An upload and a download that have time; a new request goes to the other one."""
+    go, size = threading.Event(), 8 * MIB
+
+    def script(connection):
+        request = connection.reader.head(Request)
+        if request.method == "POST":
+            connection.reader.body(request, False)
+            connection.send(plain(f"{len(request.body)}"))
+        else:
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")
+            connection.send(b"x" * (size // 2))
+            assert go.wait(DEADLINE)
+            connection.send(b"x" * (size // 2))
+
+    sidecar = world.serve(nats, "weather.nats", world.origin(script=script))
+    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    down, up = world.client(gateway), world.client(gateway)
+    down.send(request_bytes("GET", "/"))
+    assert down.reader.head(Answer).status == 200
+    up.send(request_bytes("POST", "/", fields=[("Content-Length", str(size))]), b"x" * (size // 2))
+    sidecar.signal(signal.SIGTERM)
+    world.serve(nats, "weather.nats", world.origin(plain("the other one")))
+    until(lambda: world.client(gateway).get("/").body == b"the other one", "it has left the queue group")
+    assert down.reader.exactly(size // 2) == b"x" * (size // 2)
+    go.set()
+    up.send(b"x" * (size // 2))
+    assert down.reader.exactly(size // 2) == b"x" * (size // 2)
+    assert up.answer("POST").text == str(size)
+    assert sidecar.wait() == 0
+    assert "did not end in time" not in sidecar.stderr
