@@ -36,7 +36,7 @@ typedef struct nrt__origin_conn {
     bool ended;          /* all of the request is in the stream's output */
     bool sent;           /* and has gone out */
     bool expects;        /* the client waits for a 100 */
-    bool soon;           /* a small response is waited for to end, for a moment */
+    bool soon;           /* the response is waited for to end: for a moment, or as one message */
     bool headed;         /* the response's final head is in the exchange */
     bool started;        /* and has gone to the client: the body follows in pieces */
     bool origin_ended;   /* a tunnel: nothing more comes from the origin, */

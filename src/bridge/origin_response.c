@@ -203,6 +203,18 @@ static bool is_event_stream(const nrt__message *response) {
     return type.len >= wanted.len && nrt__str_same((nrt_str){type.ptr, wanted.len}, wanted);
 }
 
+/* For a client that takes no streams: all of it must be there some time, for it does not say when
+ * it leaves. */
+static void collect(nrt__origin_conn *conn) {
+    if (is_event_stream(&conn->response) && !conn->response.has_length) {
+        conn->exchange->failed = NRT_ERR_RESPONSE_TOO_LARGE; /* sooner or later */
+        nrt__origin_refuse_response(conn, NRT_ERR_RESPONSE_TOO_LARGE, "");
+    } else if (!conn->soon) {
+        nrt__origin_set_timer(conn, conn->origin->options.timeout_ms, on_body_timeout);
+        conn->soon = true;
+    }
+}
+
 /* More is to come than what was read: does what is there wait for it? */
 static void settle(nrt__origin_conn *conn) {
     nrt_exchange *exchange = conn->exchange;
@@ -215,7 +227,7 @@ static void settle(nrt__origin_conn *conn) {
         return;
     }
     if (!nrt__exchange_can_stream(exchange)) {
-        time_body(conn);
+        collect(conn);
         return;
     }
     uint64_t window = exchange->accept.window;

@@ -109,6 +109,9 @@ static void on_silence(nrt__client *client, nrt__pending *one) {
 static void not_accepted(nrt__client *client, nrt__pending *one) {
     if (nrt__peer_is_framed(nrt__pending_peer(client, one), client->env->now_ms)) {
         nrt__pending_end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
+    } else if (one->call && one->call->upgrade) {
+        nrt__pending_end(client, one, NRT_ERR_UNSUPPORTED,
+                         "an upgrade needs streams, and the service seems to know none", NULL);
     } else {
         nrt__pending_end(client, one, NRT_ERR_TOO_LARGE,
                          "the request does not fit one NATS message, and the service seems to "

@@ -1,12 +1,14 @@
 """Peers that speak only the old protocol, both ways: old clients of our services, and old services
 under `nrt get` and the gateway. The peer is a socket and the bytes that the Go original writes."""
 
+import select
+
 import pytest
 
 from harness import gowire
-from harness.client import curl
+from harness.client import curl, request_bytes
 from harness.clock import until
-from harness.message import assert_problem, parse_answer, parse_request
+from harness.message import Malformed, assert_problem, parse_answer, parse_request
 from harness.natsserver import cluster
 from harness.origin import plain
 
@@ -127,6 +129,24 @@ def test_a_prefix_moves_the_service_and_a_mapping_moves_the_traffic(world):
     assert world.get(nats, "http://weather.nats/").stdout == "v2"
 
 
+@pytest.mark.parametrize("kind, status, code", [
+    ("text/event-stream", 502, "response-too-large"), ("text/plain", 504, "timeout")])
+def test_an_old_client_gets_no_stream_and_none_is_left_open_for_it(world, nats, peer, kind, status,
+                                                                   code):
+    """It cannot say that it has left: it must not cost a connection until the server stops."""
+    def script(connection):
+        connection.read()
+        connection.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n")
+        while not select.select([connection.sock], [], [], 0.1)[0]:
+            connection.send("data: again\n\n")
+
+    origin = world.origin(script=script)
+    world.serve(nats, "weather.nats", origin, args=["--timeout", "700ms"])
+    reply = peer.request(SUBJECT + "get", gowire.request("GET", "/", "weather.nats"))
+    assert_problem(parse_answer(reply.payload), status, code)
+    until(lambda: origin.open_connections == 0, "the origin's connection is closed")
+
+
 # ---- an old service answers `nrt get` and the gateway ------------------------------------------
 
 
@@ -193,6 +213,27 @@ def test_repeated_and_unusual_fields_of_a_reply_stay(old):
                                              ("X-Text", "caf\u00e9")]))
     assert answer.all("Set-Cookie") == ["a=1", "b=2"]
     assert answer.get("X-Text").encode("latin-1").decode() == "caf\u00e9"
+
+
+LARGE = request_bytes("POST", "/", body=b"x" * 2000000)
+CHUNKS = request_bytes("POST", "/", fields=[("Transfer-Encoding", "chunked")]) + b"5\r\nhello\r\n"
+UPGRADE = request_bytes("GET", "/", fields=[("Connection", "Upgrade"), ("Upgrade", "websocket")])
+
+
+@pytest.mark.parametrize("request_, status, code", [
+    (LARGE, 413, "too-large"), (CHUNKS, 413, "too-large"), (UPGRADE, 501, "unsupported"),
+], ids=["a large body", "a body that takes its time", "an upgrade"])
+def test_what_needs_a_stream_is_refused_and_an_old_service_does_not_run_half_of_it(
+        world, nats, peer, request_, status, code):
+    seen = peer.subscribe("nrt.requests.old.nats.*", "nrt")
+    client = world.client(world.gateway(nats, "--route", "/=old.nats"))
+    client.send(request_)
+    problem = assert_problem(client.answer(), status, code)
+    assert "streams" in problem["detail"]
+    message = seen.next()
+    assert seen.none_waiting()
+    with pytest.raises(Malformed):  # as http.ReadRequest does
+        parse_request(message.payload)
 
 
 def test_what_the_old_service_gets_is_what_it_can_read(world, nats, peer):
