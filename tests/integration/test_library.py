@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from harness import gowire
+from harness.clock import DEADLINE
 from harness.message import assert_problem, parse_answer
 from harness.world import BUILD, program
 
@@ -262,3 +263,10 @@ def test_only_public_names_are_exported(world):
     exported = [line.split()[-1] for line in names if line and line.split()[-2] != "A"]
     assert exported and [name for name in exported if not name.startswith("nrt_")
                          or name.startswith("nrt__")] == []
+
+
+def test_eight_threads_and_a_thousand_short_connections(world, nats):
+    """Each with a connection of its own: all are answered, and nothing of them stays."""
+    world.handlers(nats, "weather.nats")
+    done = world.run([program("many_conns"), nats.url, "http://weather.nats/id"], timeout=DEADLINE * 6)
+    assert done.lines("stdout") == ["1600 answered", "1000 answered"]
