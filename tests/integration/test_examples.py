@@ -166,6 +166,15 @@ def test_the_readme_quotes_an_example_as_it_is(name):
     assert read("examples", name) in blocks
 
 
+def test_every_quote_stands_in_the_file_that_is_named_before_it():
+    parts = re.split(r"^```c\n(.*?)^```$", read("README.md"), flags=re.M | re.S)
+    quotes = list(zip(parts[::2], parts[1::2]))
+    named = [(re.findall(r"\(examples/(\w+\.c)\)", before)[-1], block) for before, block in quotes]
+    for name, block in named:
+        assert block in read("examples", name), name
+    assert {name for name, _ in named} == {os.path.basename(path) for path in glob.glob(os.path.join(EXAMPLES, "*.c"))}
+
+
 def test_examples_are_short_and_use_the_public_headers_only():
     paths = glob.glob(os.path.join(EXAMPLES, "*.c"))
     assert len(paths) >= 3
