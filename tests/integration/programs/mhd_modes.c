@@ -11,6 +11,7 @@
 #include <nrt/mhd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct upload {
     char *bytes;
@@ -25,6 +26,8 @@ static void *resume_later(void *arg) {
     MHD_resume_connection(arg);
     return NULL;
 }
+
+static atomic_int tunnels; /* a daemon may be stopped when all of them have been closed */
 
 typedef struct tunnel {
     MHD_socket sock;
@@ -43,6 +46,7 @@ static void *echo(void *arg) {
     }
     MHD_upgrade_action(one->handle, MHD_UPGRADE_ACTION_CLOSE);
     free(one);
+    tunnels--;
     return NULL;
 }
 
@@ -54,6 +58,7 @@ static void on_upgrade(void *cls, struct MHD_Connection *connection, void *con_c
     tunnel *one = malloc(sizeof(*one));
     pthread_t thread;
     *one = (tunnel){sock, handle};
+    tunnels++;
     CHECK_INT(pthread_create(&thread, NULL, echo, one), 0);
     CHECK_INT(pthread_detach(thread), 0);
 }
@@ -172,6 +177,9 @@ int main(int argc, char **argv) {
         (void)getchar();
     }
     nrt_conn_destroy(conn);
+    while (tunnels > 0) {
+        sleep_ms(1);
+    }
     MHD_stop_daemon(httpd);
     return 0;
 }
