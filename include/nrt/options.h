@@ -87,7 +87,7 @@ typedef struct nrt_options {
     const char *inbox_prefix; /* where replies go; "_INBOX" */
 
     uint32_t timeout_ms;         /* from nrt_send to the response head; 0: 30,000 */
-    uint32_t connect_timeout_ms; /* one attempt: TCP, TLS and the NATS greeting; 2,000 */
+    uint32_t connect_timeout_ms; /* an attempt at an address: TCP, TLS, NATS greeting; 2,000 */
     uint32_t connect_wait_ms;    /* how long an exchange waits for a connection at most; 2,000 */
     uint32_t reconnect_min_ms;   /* after the first attempt, which is made at once; 20 */
     uint32_t reconnect_max_ms;   /* backoff grows by half, with jitter, up to this; 2,000 */

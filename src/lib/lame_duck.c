@@ -24,7 +24,9 @@ void nrt__lame_duck_begin(nrt_conn *conn) {
     }
     conn->other = nrt__link_create(conn, conn->link->session);
     if (conn->other) {
-        conn->servers.at = (conn->link->server + 1) % conn->servers.count;
+        size_t from = conn->link->server;
+        size_t to = nrt__servers_after(&conn->servers, from, false);
+        conn->servers.at = to != from ? to : nrt__servers_after(&conn->servers, from, true);
         nrt__link_start(conn->other);
     }
 }

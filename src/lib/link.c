@@ -15,6 +15,7 @@ enum {
 };
 
 static void attempt(nrt__link *link);
+static void dial_next(nrt__link *link);
 static void on_io(void *arg, unsigned events);
 
 const nrt__server *nrt__link_server(const nrt__link *link) {
@@ -58,13 +59,14 @@ static void on_pause_over(nrt__timer *timer, void *arg) {
     attempt(arg);
 }
 
-/* Not the one whose lame duck we flee from. */
+/* Not the one whose lame duck we flee from; those that have gone when no other has helped. */
 static void next_server(nrt__link *link) {
     const nrt_conn *conn = link->conn;
     nrt__servers *servers = &link->conn->servers;
-    servers->at = (servers->at + 1) % servers->count;
-    if (link != conn->link && servers->count > 1 && servers->at == conn->link->server) {
-        servers->at = (servers->at + 1) % servers->count;
+    bool any = link->failures >= nrt__servers_there(servers);
+    servers->at = nrt__servers_after(servers, servers->at, any);
+    if (link != conn->link && servers->at == conn->link->server) {
+        servers->at = nrt__servers_after(servers, servers->at, any);
     }
 }
 
@@ -172,6 +174,10 @@ void nrt__link_lost(nrt__link *link, int error, const char *reason) {
 static void on_attempt_timeout(nrt__timer *timer, void *arg) {
     (void)timer;
     nrt__link *link = arg;
+    if (link->state == NRT__LINK_DIALING && link->address_at < link->addresses.count) {
+        dial_next(link); /* a name has others: what does not answer may be one of them only */
+        return;
+    }
     attempt_failed(link, NRT_ERR_TIMEOUT,
                    link->state == NRT__LINK_SECURING ? "no answer in time, in the TLS handshake"
                                                      : "no answer in time");
@@ -221,6 +227,14 @@ static void dial(nrt__link *link) {
     attempt_failed(link, NRT_ERR_CONNECT, reason);
 }
 
+static void dial_next(nrt__link *link) {
+    nrt__io_close(&link->io);
+    close(link->fd);
+    link->fd = -1;
+    set_timer(link, link->conn->options.connect_timeout_ms, on_attempt_timeout);
+    dial(link);
+}
+
 static void on_io(void *arg, unsigned events) {
     nrt__link *link = arg;
     if (link->state == NRT__LINK_DIALING) {
@@ -232,10 +246,7 @@ static void on_io(void *arg, unsigned events) {
         if (code == 0) {
             on_dialed(link);
         } else if (link->address_at < link->addresses.count) {
-            nrt__io_close(&link->io);
-            close(link->fd);
-            link->fd = -1;
-            dial(link);
+            dial_next(link);
         } else {
             attempt_failed(link, NRT_ERR_CONNECT, strerror(code));
         }
@@ -327,8 +338,9 @@ static void on_denied(nrt_str subject, void *arg) {
 
 static void on_info(void *arg) {
     nrt__link *link = arg;
-    nrt__servers_learn(&link->conn->servers, nrt__session_info(link->session),
-                       link->login.nats.tls || link->tls);
+    const nrt__link *other = link == link->conn->link ? link->conn->other : link->conn->link;
+    nrt__servers_learn(&link->conn->servers, link->server, other ? other->server : link->server,
+                       nrt__session_info(link->session), link->login.nats.tls || link->tls);
     if (link != link->conn->link) {
         return; /* what services say of themselves changes when it takes over */
     }

@@ -196,19 +196,70 @@ static bool inherit(nrt__server *server, const nrt__server *from, bool tls) {
     return server->tls_name != NULL;
 }
 
-void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info, bool tls) {
-    for (size_t i = 0; i < info->url_count && servers->count < NRT__SERVERS_MAX; i++) {
-        nrt__server server = {.told = true};
-        bool known = read_authority(&server, nrt_str_from(info->urls[i])) < 0;
-        for (size_t j = 0; j < servers->count && !known; j++) {
-            known = servers->list[j].port == server.port &&
-                    strcmp(servers->list[j].host, server.host) == 0;
+/* The number of one that is known; `count` where it is not. */
+static size_t find(const nrt__servers *servers, const nrt__server *server) {
+    size_t i = 0;
+    while (i < servers->count && (servers->list[i].port != server->port ||
+                                  strcmp(servers->list[i].host, server->host) != 0)) {
+        i++;
+    }
+    return i;
+}
+
+/* Into the place of one that has gone. */
+static bool take_place(nrt__servers *servers, size_t by, size_t also, const nrt__server *server) {
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->list[i].gone && i != by && i != also && i != servers->at) {
+            server_free(&servers->list[i]);
+            servers->list[i] = *server;
+            return true;
         }
-        if (known || !inherit(&server, &servers->list[servers->at], tls) ||
-            add(servers, &server) < 0) {
+    }
+    return false;
+}
+
+void nrt__servers_learn(nrt__servers *servers, size_t by, size_t also, const nrt__nats_info *info,
+                        bool tls) {
+    for (size_t i = 0; i < servers->count && info->url_count > 0; i++) {
+        servers->list[i].gone = servers->list[i].told;
+    }
+    for (size_t i = 0; i < info->url_count; i++) { /* before any makes room for another */
+        nrt__server server = {.told = true};
+        size_t known = servers->count;
+        if (read_authority(&server, nrt_str_from(info->urls[i])) == 0) {
+            known = find(servers, &server);
+        }
+        if (known < servers->count) {
+            servers->list[known].gone = false;
+        }
+        server_free(&server);
+    }
+    for (size_t i = 0; i < info->url_count; i++) {
+        nrt__server server = {.told = true};
+        bool wanted = read_authority(&server, nrt_str_from(info->urls[i])) == 0 &&
+                      find(servers, &server) == servers->count &&
+                      inherit(&server, &servers->list[by], tls);
+        if (!wanted ||
+            (servers->count < NRT__SERVERS_MAX ? add(servers, &server) < 0
+                                               : !take_place(servers, by, also, &server))) {
             server_free(&server);
         }
     }
+}
+
+size_t nrt__servers_there(const nrt__servers *servers) {
+    size_t count = 0;
+    for (size_t i = 0; i < servers->count; i++) {
+        count += !servers->list[i].gone;
+    }
+    return count;
+}
+
+size_t nrt__servers_after(const nrt__servers *servers, size_t at, bool any) {
+    do {
+        at = (at + 1) % servers->count;
+    } while (!any && servers->list[at].gone); /* those that were given never are */
+    return at;
 }
 
 void nrt__server_url(const nrt__server *server, char *out, size_t size) {

@@ -13,6 +13,7 @@ typedef struct nrt__server {
     uint16_t port;
     bool tls;  /* insisted on */
     bool told; /* by another server, not by the user */
+    bool gone; /* which tells of it no more */
 } nrt__server;
 
 typedef struct nrt__servers {
@@ -28,11 +29,20 @@ enum { NRT__SERVERS_MAX = 256 };
 int nrt__servers_read(nrt__servers *servers, const char *text, char *detail, size_t detail_size);
 void nrt__servers_free(nrt__servers *servers);
 
-/* Adds what the INFO of the server in use tells of, unless known. `tls`: what was learned on an
- * encrypted connection is not connected to otherwise. An address that a server tells of whose name
- * we know may have that name in its certificate: clusters tell addresses, and have certificates for
- * names. As in the Go client, it then must. */
-void nrt__servers_learn(nrt__servers *servers, const nrt__nats_info *info, bool tls);
+/* Adds what the INFO of the server with the number `by` tells of, unless known. What was told of
+ * and is told of no more has gone; where the list is full, it makes room, unless it is the one with
+ * the number `by` or `also`. `tls`: what was learned on an encrypted connection is not connected to
+ * otherwise. An address that a server tells of whose name we know may have that name in its
+ * certificate: clusters tell addresses, and have certificates for names. As in the Go client, it
+ * then must. */
+void nrt__servers_learn(nrt__servers *servers, size_t by, size_t also, const nrt__nats_info *info,
+                        bool tls);
+
+/* How many there are that have not gone; never 0. */
+size_t nrt__servers_there(const nrt__servers *servers);
+
+/* The number of the one behind `at`; of those that have gone only where `any` says so. */
+size_t nrt__servers_after(const nrt__servers *servers, size_t at, bool any);
 
 /* "nats://host:port" or "tls://host:port", without credentials. */
 void nrt__server_url(const nrt__server *server, char *out, size_t size);

@@ -40,10 +40,10 @@ static void learn(nrt__servers *servers, nrt_str rest) {
         }
     }
     size_t before = servers->count;
-    nrt__servers_learn(servers, info, strchr(info->urls[0], 't') != NULL);
+    nrt__servers_learn(servers, servers->at, servers->at, info, strchr(info->urls[0], 't') != NULL);
     CHECK(servers->count >= before && servers->count <= before + info->url_count);
     size_t after = servers->count;
-    nrt__servers_learn(servers, info, strchr(info->urls[0], 't') != NULL);
+    nrt__servers_learn(servers, servers->at, servers->at, info, strchr(info->urls[0], 't') != NULL);
     CHECK(servers->count == after); /* known now */
     free(info);
 }

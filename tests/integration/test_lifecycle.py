@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 
 import pytest
 
@@ -11,7 +12,7 @@ from harness.clock import SLOW, Stopwatch, until
 from harness.message import assert_problem
 from harness.natsserver import cluster
 from harness.origin import Gate, plain
-from harness.world import NRT, free_port
+from harness.world import NRT, free_port, program
 
 DEAD = "nats://127.0.0.1:1"
 
@@ -275,3 +276,23 @@ def test_an_origin_that_starts_late_is_found(world, nats):
     origin.port = port
     origin.start()
     assert client.get("/", host="weather.nats").body == b"x"
+
+
+def test_of_a_name_with_two_addresses_the_second_one_is_tried_when_the_first_is_silent(world, nats):
+    """As a host that is down, or IPv6 that leads nowhere: each attempt would begin with it again."""
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.2", nats.port))
+        dead.listen(0)
+        waiting = []
+        try:
+            while True:  # until its queue is full: what comes then gets no answer
+                one = socket.socket()
+                waiting.append(one)
+                one.settimeout(0.3 * SLOW)
+                one.connect(("127.0.0.2", nats.port))
+        except TimeoutError:
+            done = world.run([program("two_addresses"), "127.0.0.2", "127.0.0.1", str(nats.port)])
+        finally:
+            for one in waiting:
+                one.close()
+    assert done.stdout == "connected to alpha\n"

@@ -155,7 +155,7 @@ static const nrt__server *learned(nrt__servers *servers, const char *url, bool t
     size_t before = servers->count;
     info.url_count = 1;
     strcpy(info.urls[0], url);
-    nrt__servers_learn(servers, &info, tls);
+    nrt__servers_learn(servers, servers->at, servers->at, &info, tls);
     assert_int_equal(servers->count, before + 1);
     return &servers->list[before];
 }
@@ -210,8 +210,8 @@ static void what_a_server_tells_is_added_once(void **state) {
     strcpy(info.urls[2], "one:4333");
     strcpy(info.urls[3], "[::1]:4222");
     strcpy(info.urls[4], "two:4222");
-    nrt__servers_learn(&servers, &info, false);
-    nrt__servers_learn(&servers, &info, false);
+    nrt__servers_learn(&servers, 0, 0, &info, false);
+    nrt__servers_learn(&servers, 0, 0, &info, false);
     assert_int_equal(servers.count, 4);
     assert_false(servers.list[0].told);
     assert_string_equal(servers.list[0].user, "me");
@@ -235,7 +235,7 @@ static void nonsense_from_a_server_is_passed_over(void **state) {
     strcpy(info.urls[2], "[::1");
     strcpy(info.urls[3], "");
     strcpy(info.urls[4], "a%3A1:4222");
-    nrt__servers_learn(&servers, &info, false);
+    nrt__servers_learn(&servers, 0, 0, &info, false);
     assert_int_equal(servers.count, 1);
     nrt__servers_free(&servers);
 }
@@ -251,9 +251,67 @@ static void the_list_has_a_ceiling(void **state) {
         for (int i = 0; i < NRT__NATS_URLS_MAX; i++) {
             snprintf(info.urls[i], sizeof(info.urls[i]), "h%d-%d:4222", round, i);
         }
-        nrt__servers_learn(&servers, &info, false);
+        nrt__servers_learn(&servers, 0, 0, &info, false);
     }
     assert_int_equal(servers.count, NRT__SERVERS_MAX);
+    nrt__servers_free(&servers);
+}
+
+static void tell(nrt__servers *servers, size_t by, const char *one, const char *other) {
+    static nrt__nats_info info;
+    memset(&info, 0, sizeof(info));
+    info.url_count = other ? 2 : one ? 1 : 0;
+    snprintf(info.urls[0], sizeof(info.urls[0]), "%s", one ? one : "");
+    snprintf(info.urls[1], sizeof(info.urls[1]), "%s", other ? other : "");
+    nrt__servers_learn(servers, by, by, &info, false);
+}
+
+/* Where servers come and go by address, as in a cluster of containers, the old ones are not waited
+ * for one after the other. */
+static void who_is_told_of_no_more_has_gone(void **state) {
+    (void)state;
+    nrt__servers servers;
+    read_servers(&servers, "one,two");
+    tell(&servers, 0, "10.0.0.1:4222", "10.0.0.2:4222");
+    assert_int_equal(nrt__servers_there(&servers), 4);
+    tell(&servers, 0, "10.0.0.2:4222", "one:4222");
+    assert_int_equal(servers.count, 4);
+    assert_int_equal(nrt__servers_there(&servers), 3);
+    assert_true(servers.list[2].gone);
+    assert_int_equal(nrt__servers_after(&servers, 1, false), 3);
+    assert_int_equal(nrt__servers_after(&servers, 1, true), 2); /* a last resort */
+    assert_int_equal(nrt__servers_after(&servers, 3, false), 0);
+    tell(&servers, 0, NULL, NULL); /* nothing is said */
+    assert_int_equal(nrt__servers_there(&servers), 3);
+    tell(&servers, 3, "10.0.0.1:4222", NULL); /* it is back; what was given stays */
+    assert_false(servers.list[2].gone);
+    assert_true(servers.list[3].gone); /* which need not tell of itself */
+    assert_int_equal(nrt__servers_there(&servers), 3);
+    nrt__servers_free(&servers);
+}
+
+static void where_the_list_is_full_those_that_have_gone_make_room(void **state) {
+    (void)state;
+    nrt__servers servers;
+    read_servers(&servers, "one,two");
+    for (int i = 0; i < 2 * NRT__SERVERS_MAX; i++) {
+        char url[32];
+        snprintf(url, sizeof(url), "h%d:4222", i);
+        size_t used = i < 10 ? 0 : 4; /* this one stays */
+        servers.at = used;
+        tell(&servers, used, url, NULL);
+        size_t at = 0;
+        while (at < servers.count && strncmp(servers.list[at].host, url, strlen(url) - 5) != 0) {
+            at++;
+        }
+        assert_true(at < servers.count);
+        assert_false(servers.list[at].gone);
+    }
+    assert_int_equal(servers.count, NRT__SERVERS_MAX);
+    assert_int_equal(nrt__servers_there(&servers), 3);
+    assert_string_equal(servers.list[0].host, "one");
+    assert_string_equal(servers.list[1].host, "two");
+    assert_string_equal(servers.list[4].host, "h2");
     nrt__servers_free(&servers);
 }
 
@@ -270,6 +328,8 @@ int main(void) {
         cmocka_unit_test(what_a_server_tells_is_added_once),
         cmocka_unit_test(nonsense_from_a_server_is_passed_over),
         cmocka_unit_test(the_list_has_a_ceiling),
+        cmocka_unit_test(who_is_told_of_no_more_has_gone),
+        cmocka_unit_test(where_the_list_is_full_those_that_have_gone_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
