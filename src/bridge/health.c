@@ -108,6 +108,7 @@ static void on_timeout(nrt__timer *timer, void *arg) {
         fail(health, "its name could not be looked up within %u ms", health->timeout_ms);
         break;
     case CHECK_DIALING:
+        nrt__dial_time_out(&health->dial);
         fail(health, "no connection within %u ms", health->timeout_ms);
         break;
     case CHECK_ASKING:

@@ -152,8 +152,10 @@ static void dial_failed(nrt__origin_conn *conn, const char *reason) {
 }
 
 static void on_dial_timeout(nrt__timer *timer, void *arg) {
+    nrt__origin_conn *conn = arg;
     (void)timer;
-    dial_failed(arg, "no answer in time");
+    nrt__dial_time_out(&conn->dial);
+    dial_failed(conn, "no answer in time");
 }
 
 static void keep_alive(int fd) {

@@ -120,7 +120,7 @@ static void on_resolved(const nrt__addresses *addresses, const char *reason, voi
         return;
     }
     target->addresses = *addresses;
-    target->first = 0;
+    target->first %= addresses->count; /* what did not answer is not begun with again */
     target->found_ms = nrt__conn_loop(target->conn)->env.now_ms;
     target->fn(NULL, target->arg);
 }
@@ -236,4 +236,12 @@ void nrt__dial_cancel(nrt__dial *dial) {
         nrt__io_close(&dial->io);
         close(fd);
     }
+}
+
+void nrt__dial_time_out(nrt__dial *dial) {
+    nrt__target *target = dial->target;
+    if (nrt__io_is_open(&dial->io) && target->addresses.count > 0) {
+        target->first = (dial->at + 1) % target->addresses.count;
+    }
+    nrt__dial_cancel(dial);
 }

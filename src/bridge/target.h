@@ -65,4 +65,7 @@ int nrt__dial_start(nrt__dial *dial, nrt__target *target, nrt__dialed_fn fn, voi
 /* Harmless on one that is idle. */
 void nrt__dial_cancel(nrt__dial *dial);
 
+/* Cancels it because no answer came: the next one begins with another address. */
+void nrt__dial_time_out(nrt__dial *dial);
+
 #endif

@@ -1,5 +1,6 @@
 """Starting, waiting for NATS, leaving in good order, leaving at once, and coming back."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -12,7 +13,7 @@ from harness.clock import SLOW, Stopwatch, until
 from harness.message import assert_problem
 from harness.natsserver import cluster
 from harness.origin import Gate, plain
-from harness.world import NRT, free_port, program
+from harness.world import NRT, free_port, program, sanitized
 
 DEAD = "nats://127.0.0.1:1"
 
@@ -278,21 +279,43 @@ def test_an_origin_that_starts_late_is_found(world, nats):
     assert client.get("/", host="weather.nats").body == b"x"
 
 
-def test_of_a_name_with_two_addresses_the_second_one_is_tried_when_the_first_is_silent(world, nats):
-    """As a host that is down, or IPv6 that leads nowhere: each attempt would begin with it again."""
-    with socket.socket() as dead:
-        dead.bind(("127.0.0.2", nats.port))
+@contextlib.contextmanager
+def silent(port):
+    """127.0.0.2:PORT answers nothing, as a host that is down, or IPv6 that leads nowhere."""
+    with contextlib.ExitStack() as stack:
+        dead = stack.enter_context(socket.socket())
+        dead.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        dead.bind(("127.0.0.2", port))
         dead.listen(0)
-        waiting = []
-        try:
-            while True:  # until its queue is full: what comes then gets no answer
-                one = socket.socket()
-                waiting.append(one)
+        with pytest.raises(TimeoutError):
+            while True:  # until its queue is full
+                one = stack.enter_context(socket.socket())
                 one.settimeout(0.3 * SLOW)
-                one.connect(("127.0.0.2", nats.port))
-        except TimeoutError:
-            done = world.run([program("two_addresses"), "127.0.0.2", "127.0.0.1", str(nats.port)])
-        finally:
-            for one in waiting:
-                one.close()
-    assert done.stdout == "connected to alpha\n"
+                one.connect(("127.0.0.2", port))
+        yield {"LD_PRELOAD": program("two_addresses.so"), "TWO_ADDRESSES": "127.0.0.2,127.0.0.1"}
+
+
+preloads = pytest.mark.skipif(sanitized(), reason="a sanitizer wants to be the first library")
+
+
+@preloads
+def test_of_a_servers_two_addresses_the_second_is_tried_when_the_first_is_silent(world, nats):
+    """Each attempt looked the name up anew, and began with the same address."""
+    world.serve(nats, "weather.nats", world.origin(plain("x")))
+    with silent(nats.port) as env:
+        gateway = world.nrt("gateway", "--server", f"nats://two.example:{nats.port}", "--listen",
+                            "0", "--proxy", env=env)
+        gateway.url = gateway.wait_line(r"listening on (http://\S+)").group(1)
+        client = world.client(gateway)
+        until(lambda: client.get("/", host="weather.nats").status == 200, "it is connected")
+
+
+@preloads
+def test_of_an_origins_two_addresses_the_second_is_tried_when_the_first_is_silent(world, nats):
+    origin = world.origin(plain("x"))
+    with silent(origin.port) as env:
+        serving = world.nrt("serve", "--server", nats.url, "weather.nats",
+                            f"http://two.example:{origin.port}", env=env)
+        serving.wait_line("serving weather.nats on ")
+        client = world.client(world.gateway(nats, "--proxy", "--timeout", "8s"))
+        until(lambda: client.get("/", host="weather.nats").status == 200, "it is served")

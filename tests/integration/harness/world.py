@@ -33,6 +33,10 @@ def sanitized():
     return b"__asan_init" in data or b"__tsan_init" in data
 
 
+# What no program of ours may ever write, in whatever test: seeds of nkeys, JWTs, credentials in URLs.
+SECRETS = re.compile(r"\bS[UAO][A-Z2-7]{56}\b|\beyJ[\w-]{12,}\.|\b(?:nats|tls)://(?!\*+@|user:password@host)[^\s/@\"']+@\S+")
+
+
 class Nrt(Child):
     """A program of ours that runs until SIGTERM."""
 
@@ -173,6 +177,9 @@ class World:
         try:
             code = child.wait()
             child.check_sanitizers()
+            secret = SECRETS.search(child.stdout + child.stderr)
+            if secret:
+                return [f"{child.name} wrote a secret, {secret.group()}:\n{child.transcript()}"]
             if child.expected is not None and code != child.expected:
                 return [f"{child.name} ended with exit code {code}:\n{child.transcript()}"]
         except AssertionError as problem:
