@@ -1,4 +1,5 @@
-/* To be preloaded: two.example has the addresses that TWO_ADDRESSES names ("127.0.0.2,127.0.0.1"). */
+/* To be preloaded: two.example has the addresses that TWO_ADDRESSES names ("127.0.0.2,127.0.0.1").
+ */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
