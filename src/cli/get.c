@@ -165,8 +165,9 @@ static void explain(getting *get, const nrt_request *request, int error) {
     case NRT_ERR_PERMISSION:
         (void)snprintf(why, size, "%.*s%s%s", NRT__ARG(subject), colon, detail);
         (void)snprintf(get->hint, sizeof(get->hint),
-                       "This NATS user needs permission to publish to %s.requests.%.*s.*", prefix,
-                       NRT__ARG(host));
+                       "This NATS user needs permission to publish to %s.requests.%.*s.* and "
+                       "%s.streams.%.*s.>",
+                       prefix, NRT__ARG(host), prefix, NRT__ARG(host));
         break;
     case NRT_ERR_TOO_LARGE:
         (void)nrt_conn_info_get(get->program.conn, &info);

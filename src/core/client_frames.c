@@ -232,6 +232,7 @@ static int on_flow(nrt__client *client, nrt__pending *one, const nrt__frame *fra
 void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
                      const nrt__nats_msg *msg) {
     const char *reason = "";
+    uint64_t generation = one->generation;
     int error = learn_peer(client, one, msg->reply);
     if (error == NRT_ERR_PROTOCOL) {
         reason = "the service names a reply subject that is not safe";
@@ -260,5 +261,7 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
                  *reason ? reason : nrt_error_text(error));
         nrt__pending_end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text,
                          NULL);
+    } else if (one->generation == generation && one->call) {
+        nrt__call_check_denied(client, one->call);
     }
 }

@@ -39,6 +39,7 @@ typedef struct nrt__call {
     bool waits;        /* there was no room to write */
     bool sized;        /* the request's head says how long its body is */
     uint64_t size;
+    bool denied;     /* NATS permissions let us say nothing to the service */
     bool has_length; /* the head said how long the body is */
     uint64_t length;
     nrt_response *response; /* collected for who wants it whole */
@@ -183,6 +184,12 @@ void nrt__call_moved(nrt__client *client, nrt__call *call);
 
 /* There is room for more of the request. */
 void nrt__call_writable(nrt__client *client, nrt__call *call);
+
+/* The server refuses publishing to `subject`; true where that is one of a call's frames. */
+bool nrt__calls_denied(nrt__client *client, nrt_str subject);
+
+/* Ends an exchange of which no more can come, or go, because its frames are refused. */
+void nrt__call_check_denied(nrt__client *client, nrt__call *call);
 
 /* What a new request may say of its window. */
 uint32_t nrt__client_window(const nrt__client *client);

@@ -252,6 +252,9 @@ size_t nrt__client_in_flight_on(const nrt__client *client, const nrt__session *s
 }
 
 void nrt__client_denied(nrt__client *client, nrt_str subject) {
+    if (nrt__calls_denied(client, subject)) {
+        return;
+    }
     /* Errors come one for each publish, in order. */
     uint64_t sum = nrt__client_hash(subject);
     for (nrt__pending *one = client->sent.next; one != &client->sent; one = one->next) {

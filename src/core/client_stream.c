@@ -306,6 +306,47 @@ void nrt__call_writable(nrt__client *client, nrt__call *call) {
     }
 }
 
+/* ---- frames that the server refuses ---- */
+
+/* A response that fits the window needs no word of ours. */
+static bool needs_word(const nrt__call *call) {
+    const nrt__flow *flow = &call->flow;
+    if (call->opened && !flow->out_ended) {
+        return true;
+    }
+    bool sized = call->has_length && !call->tunnel;
+    return call->headed && !flow->in_ended &&
+           (sized ? call->length > flow->window : flow->in_got >= flow->window);
+}
+
+void nrt__call_check_denied(nrt__client *client, nrt__call *call) {
+    if (!call->denied || !needs_word(call)) {
+        return;
+    }
+    char text[NRT__SUBJECT_MAX + 128];
+    nrt_str to = call->flow.to;
+    for (int dots = 0; dots < 2 && to.len > 0; to.len--) { /* without what is new each time */
+        dots += to.ptr[to.len - 1] == '.';
+    }
+    snprintf(text, sizeof(text),
+             "NATS permissions do not allow publishing to %.*s.>, which bodies of more than one "
+             "message need",
+             NRT__ARG(to));
+    call->flow.to = (nrt_str){NULL, 0}; /* nor does an abort get through */
+    nrt__pending_end(client, call->pending, NRT_ERR_PERMISSION, text, NULL);
+}
+
+bool nrt__calls_denied(nrt__client *client, nrt_str subject) {
+    for (nrt__call *call = client->calls.next; call != &client->calls; call = call->next) {
+        if (call->flow.to.ptr && nrt__str_equal(call->flow.to, subject)) {
+            call->denied = true;
+            nrt__call_check_denied(client, call);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- time ---- */
 
 static void look_after(nrt__client *client, nrt__call *call) {
@@ -319,7 +360,7 @@ static void look_after(nrt__client *client, nrt__call *call) {
                          "the instance that had the request is silent", NULL);
         return;
     }
-    if (nrt__flow_is_ping_due(flow, now)) {
+    if (!call->denied && nrt__flow_is_ping_due(flow, now)) {
         nrt__flow_ping(flow, now); /* unsent, the next tick tries again */
     }
 }

@@ -136,3 +136,25 @@ def test_the_other_users_of_the_page_may_what_it_says(world):
     assert world.get(reader, f"http://{HOST}/").stdout
     done = world.get(reader, "-d", "x", f"http://{HOST}/", expect=1)
     assert "nrt.requests.weather.nats.post" in done.stderr
+
+
+def test_a_client_that_may_not_publish_to_streams_is_told_at_once(world):
+    """What fits one message goes; what does not is refused by its own server, frame by frame."""
+    config = Section("Permissions").file("permissions.conf")
+    setup = set_up(world, config.replace(
+        'nats.*", "nrt.streams.weather.nats.>"]', 'nats.*"]', 1))
+    small_ones_are_answered(setup)
+    path = world.file("big", BIG)
+    with Stopwatch() as watch:
+        done = setup.get("--data-binary", "@" + path, f"http://{HOST}/", expect=1)
+    assert watch.seconds < 3 * SLOW
+    assert "nrt.streams.weather.nats." in done.stderr and "permission" in done.stderr
+    with Stopwatch() as watch:
+        done = curl("--data-binary", "@" + path, setup.gateway.url + "/", "-w", "\n%{http_code}")
+    text, status = done.text.rsplit("\n", 1)
+    assert status == "403" and "nrt.streams.weather.nats." in text, text
+    with Stopwatch() as watch:
+        done = setup.get(f"http://{HOST}/big", "-o", world.path("out"), expect=18)
+    assert watch.seconds < 3 * SLOW
+    assert "nrt.streams.weather.nats." in done.stderr and "permission" in done.stderr
+    small_ones_are_answered(setup)

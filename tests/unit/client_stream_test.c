@@ -303,6 +303,56 @@ static void test_no_answer_is_late_while_the_request_goes_on(void **state) {
     assert_int_equal(t.error, NRT_ERR_TIMEOUT);
 }
 
+static const char denial[] = "-ERR 'Permissions Violation for Publish to \"" PEER "\"'\r\n";
+
+/* Its body cannot get there. */
+static void test_frames_that_are_refused_end_an_upload_at_once(void **state) {
+    (void)state;
+    char subject[600];
+    open_call();
+    snprintf(subject, sizeof(subject), "%s", sent().reply);
+    assert_int_equal(engine_feed(e, denial), 0); /* of another exchange */
+    assert_int_equal(t.closed, 0);
+    frame(subject, PEER, "t=accept, max=20000", NRT__STR(""));
+    assert_int_equal(engine_feed(e, denial), 0);
+    assert_int_equal(t.closed, 1);
+    assert_int_equal(t.error, NRT_ERR_PERMISSION);
+    assert_nothing_sent();
+}
+
+/* A response that fits the window needs no word of ours, nor does one that takes its time. */
+static void test_frames_that_are_refused_end_a_download_that_needs_more_credit(void **state) {
+    (void)state;
+    static char bytes[8 * 1024];
+    for (int needs = 0; needs < 2; needs++) {
+        char subject[600];
+        nrt_exchange_id id = open_call();
+        snprintf(subject, sizeof(subject), "%s", sent().reply);
+        frame(subject, PEER, "t=accept, max=20000", NRT__STR(""));
+        assert_int_equal(nrt__client_end(e->client, id, NULL), 0);
+        sent();
+        assert_int_equal(engine_feed(e, denial), 0);
+        engine_advance(e, 6000); /* no ping: it would be refused as well */
+        assert_null(strstr(engine_take(e), "t=ping"));
+        frame(subject, "", "t=ping, n=0, max=20000", NRT__STR(""));
+        frame(subject, "", "t=head, n=0", NRT__STR(HEAD));
+        for (int i = 0; i < 31 + needs; i++) {
+            char text[32];
+            assert_int_equal(t.closed, 0);
+            snprintf(text, sizeof(text), "t=data, n=%d", i + 1);
+            frame(subject, "", text, (nrt_str){bytes, sizeof(bytes)});
+        }
+        if (!needs) {
+            char text[64];
+            snprintf(text, sizeof(text), "t=end, n=32, length=%zu", 31 * sizeof(bytes));
+            frame(subject, "", text, NRT__STR(""));
+        }
+        assert_int_equal(t.closed, 1);
+        assert_int_equal(t.error, needs ? NRT_ERR_PERMISSION : 0);
+        engine_take(e);
+    }
+}
+
 static void test_a_service_that_works_for_nobody_is_told(void **state) {
     (void)state;
     static const char *const asking[] = {"t=ping, n=0, max=1", "t=accept, max=1"};
@@ -362,6 +412,8 @@ int main(void) {
         CLIENT_TEST(test_the_service_learns_that_time_is_over),
         CLIENT_TEST(test_no_answer_is_late_while_the_request_goes_on),
         CLIENT_TEST(test_a_service_that_works_for_nobody_is_told),
+        CLIENT_TEST(test_frames_that_are_refused_end_an_upload_at_once),
+        CLIENT_TEST(test_frames_that_are_refused_end_a_download_that_needs_more_credit),
         CLIENT_TEST(test_a_service_that_falls_silent_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
