@@ -32,6 +32,8 @@ def config_of(section, without=None, instead=""):
 def answer(request):
     if request.target == "/big":
         return plain(BIG)
+    if request.target == "/events":
+        return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: first\n\n"
     if request.target == "/slow":
         time.sleep(0.3)  # longer than the 100 ms after which a service that may says `accept`
     return plain(hashlib.sha256(request.body).hexdigest())
@@ -94,6 +96,8 @@ def test_what_needs_several_replies_is_told_what_to_permit(world, config, grants
     for grant in grants:
         assert grant in problem["detail"] and grant in line
     assert "--multi-reply" in problem["detail"] and "--multi-reply" in line
+    problem = assert_problem(setup.client.get("/events"), 502, "response-too-large")
+    assert "--multi-reply" in problem["detail"]
     done = curl("--data-binary", "@-", setup.gateway.url + "/", "-w", "\n%{http_code}", data=BIG)
     text, status = done.text.rsplit("\n", 1)
     assert status == "413" and "--multi-reply" in text and "allow_responses" in text
