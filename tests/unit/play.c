@@ -323,5 +323,6 @@ void play_destroy(play *p) {
     engine_finish(&p->client);
     engine_finish(&p->services);
     play_end_exchange(p); /* as it was cut loose, this frees it */
+    broker_free(&p->net);
     free(p);
 }

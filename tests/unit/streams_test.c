@@ -181,11 +181,7 @@ static play *play_beside(bool by_pieces, bool streaming) {
     play *p = play_create(by_pieces, streaming, 700000, 800000);
     assert_int_equal(engine_add_session(&p->client), 0);
     broker_attach(&p->net, p->client.other, &p->client.login);
-    for (size_t i = 0; i < p->net.sub_count / 2; i++) {
-        broker_sub sub = p->net.subs[i];
-        p->net.subs[i] = p->net.subs[p->net.sub_count - 1 - i];
-        p->net.subs[p->net.sub_count - 1 - i] = sub;
-    }
+    broker_turn_round(&p->net);
     p->net.count = 0;
     return p;
 }
