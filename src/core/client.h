@@ -19,6 +19,7 @@ typedef struct nrt__client_options {
     size_t max_exchanges;
     size_t max_body;    /* of a response that is asked for as a whole */
     size_t max_waiting; /* bytes of requests that are kept */
+    uint32_t window;    /* of a response's body, at most; 0: NRT__WINDOW_MAX */
     unsigned retries;   /* further attempts at most */
     unsigned retry_on;  /* NRT_RETRY_* */
 } nrt__client_options;

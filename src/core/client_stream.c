@@ -17,7 +17,8 @@ static const char stream_line[] = "NRT/1\r\n"; /* what an old server stumbles ov
 uint32_t nrt__client_window(const nrt__client *client) {
     size_t share = GRANT_MAX / (client->in_flight + 1);
     share -= share % NRT__FLOW_WINDOW_MIN;
-    share = share < NRT__WINDOW_MAX ? share : NRT__WINDOW_MAX;
+    size_t most = client->options.window ? client->options.window : NRT__WINDOW_MAX;
+    share = share < most ? share : most;
     return (uint32_t)(share > NRT__FLOW_WINDOW_MIN ? share : NRT__FLOW_WINDOW_MIN);
 }
 

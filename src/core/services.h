@@ -20,6 +20,7 @@ typedef struct nrt__services_options {
     nrt__h1_limits limits;
     bool multi_reply; /* more than one reply to a request is known to be allowed */
     size_t max_body;  /* of a message that is handled, or made, as a whole */
+    uint32_t window;  /* of a request's body, at most; 0: NRT__WINDOW_MAX */
 } nrt__services_options;
 
 /* How many ends an exchange still waits for: the handler's return, and nrt_exchange_end (which the

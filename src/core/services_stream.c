@@ -16,7 +16,8 @@ enum {
 
 static uint32_t window_of(const nrt__services *services) {
     size_t share = GRANT_MAX / (services->streams.count + 1);
-    share = share < NRT__WINDOW_MAX ? share : NRT__WINDOW_MAX;
+    size_t most = services->options.window ? services->options.window : NRT__WINDOW_MAX;
+    share = share < most ? share : most;
     return (uint32_t)(share > NRT__FLOW_WINDOW_MIN ? share : NRT__FLOW_WINDOW_MIN);
 }
 

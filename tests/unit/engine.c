@@ -37,10 +37,16 @@ static void on_log(nrt_log_level level, const char *text, void *arg) {
     append(e->log, sizeof(e->log), "%d %s\n", (int)level, text);
 }
 
+static void note(engine *e, const char *event) {
+    if (!e->quiet) {
+        append(e->events, sizeof(e->events), "%s\n", event);
+    }
+}
+
 /* As lib/link.c does it. */
 static void on_ready(void *arg) {
     engine *e = arg;
-    append(e->events, sizeof(e->events), "ready\n");
+    note(e, "ready");
     if (e->services) {
         nrt__services_connected(e->services);
     }
@@ -71,7 +77,7 @@ static void on_denied(nrt_str subject, void *arg) {
 
 static int on_secure(const nrt__nats_info *info, void *arg) {
     engine *e = arg;
-    append(e->events, sizeof(e->events), "secure\n");
+    note(e, "secure");
     if (e->tls == ENGINE_TLS_IF_ASKED) {
         return info->tls_required;
     }
@@ -80,17 +86,20 @@ static int on_secure(const nrt__nats_info *info, void *arg) {
 
 static void on_info(void *arg) {
     engine *e = arg;
-    append(e->events, sizeof(e->events), "info\n");
+    note(e, "info");
 }
 
 static void on_stale(void *arg) {
     engine *e = arg;
-    append(e->events, sizeof(e->events), "stale\n");
+    note(e, "stale");
+    if (e->stale) {
+        e->stale(e->stale_arg);
+    }
 }
 
 static void on_output(void *arg) {
     engine *e = arg;
-    append(e->events, sizeof(e->events), "output\n");
+    note(e, "output");
 }
 
 /* As lib/serve.c does it, without threads. */
@@ -134,13 +143,13 @@ static nrt__session_events events_of(engine *e) {
 
 int engine_init(engine *e, unsigned parts) {
     nrt__session_events events = events_of(e);
-    e->env.now_ms = 1000000;
+    e->env.now_ms = e->env.now_ms ? e->env.now_ms : 1000000;
     e->env.random = seeded;
     e->env.random_arg = e;
-    e->env.log = on_log;
+    e->env.log = e->quiet ? NULL : on_log;
     e->env.log_arg = e;
     e->env.log_level = NRT_LOG_DEBUG;
-    e->random = 88172645463325252u;
+    e->random = e->random ? e->random : 88172645463325252u;
     e->login.name = "test";
     strcpy(e->env.date, "Sun, 06 Nov 1994 08:49:37 GMT");
     nrt__timers_init(&e->timers, e->env.now_ms);
@@ -161,6 +170,7 @@ int engine_init(engine *e, unsigned parts) {
                                       .timeout_ms = 30000,
                                       .connect_wait_ms = 2000,
                                       .max_exchanges = 100,
+                                      .window = e->window,
                                       .max_body = e->max_body ? e->max_body : 300000,
                                       .max_waiting = e->max_waiting ? e->max_waiting : 4096};
         e->client = nrt__client_create(&e->env, &e->timers, e->session, &client);
@@ -175,6 +185,7 @@ int engine_init(engine *e, unsigned parts) {
     if (parts & ENGINE_SERVICES) {
         nrt__services_options services = {.prefix = NRT__STR("nrt"),
                                           .inbox_prefix = NRT__STR("_INBOX"),
+                                          .window = e->window,
                                           .max_body = e->max_body ? e->max_body : 300000,
                                           .limits = NRT__H1_LIMITS_DEFAULT,
                                           .multi_reply = e->multi_reply};

@@ -40,7 +40,11 @@ typedef struct engine {
     bool multi_reply; /* known to be allowed to the services */
     bool probe;       /* services ask whether they may send frames, as soon as a session is ready */
     engine_tls tls;   /* before engine_init */
-    uint64_t random;
+    uint32_t window;  /* of both, unless 0 */
+    uint64_t random;  /* where random bytes come from, unless 0 */
+    bool quiet;       /* events are not written down */
+    void (*stale)(void *arg); /* the session is; may be NULL */
+    void *stale_arg;
     bool random_fails;
     char events[4096];   /* a line for each thing the session told */
     char log[4096];      /* and for each log line */
