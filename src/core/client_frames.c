@@ -34,14 +34,12 @@ static int learn_peer(nrt__client *client, nrt__pending *one, nrt_str reply) {
     return 0;
 }
 
-static int on_accept(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
+static void on_accept(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
     nrt__call *call = one->call;
     call->flow.heard_ms = client->env->now_ms;
     if (call->opened && (frame->has & NRT__FRAME_HAS_MAX) && frame->max > call->flow.out_max) {
         call->flow.out_max = frame->max;
     }
-    nrt__call_writable(client, call);
-    return 0;
 }
 
 /* Who wants the response whole gets it when it is. */
@@ -232,6 +230,7 @@ static int on_flow(nrt__client *client, nrt__pending *one, const nrt__frame *fra
 void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *frame,
                      const nrt__nats_msg *msg) {
     const char *reason = "";
+    bool known = one->call && one->call->to;
     uint64_t generation = one->generation;
     int error = learn_peer(client, one, msg->reply);
     if (error == NRT_ERR_PROTOCOL) {
@@ -244,7 +243,7 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
     if (error == 0) {
         switch (frame->type) {
         case NRT__FRAME_ACCEPT:
-            error = on_accept(client, one, frame);
+            on_accept(client, one, frame);
             break;
         case NRT__FRAME_INFO:
         case NRT__FRAME_HEAD:
@@ -261,7 +260,13 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
                  *reason ? reason : nrt_error_text(error));
         nrt__pending_end(client, one, error == NRT_ERR_MEMORY ? error : NRT_ERR_PROTOCOL, text,
                          NULL);
-    } else if (one->generation == generation && one->call) {
+        return;
+    }
+    /* What has waited to be sent until we knew where: `accept` may be lost, so any frame will do. */
+    if (!known && one->generation == generation && one->call && one->call->to) {
+        nrt__call_writable(client, one->call);
+    }
+    if (one->generation == generation && one->call) {
         nrt__call_check_denied(client, one->call);
     }
 }

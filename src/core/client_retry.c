@@ -221,6 +221,9 @@ void nrt__client_disconnected(nrt__client *client, const nrt__session *session,
             one->session = client->session;
             one->accepted_by = client->session;
             one->from = one->mark = 0;
+            if (one->call) { /* accepted: what we say of it goes there as well */
+                one->call->flow.session = client->session;
+            }
         } else {
             nrt__pending_move(one, &lost, NRT__PENDING_SENT);
         }

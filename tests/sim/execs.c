@@ -87,7 +87,7 @@ static void finish(exec *x) {
         }
         x->body_ended = error == 0;
     }
-    if (!x->request_ended && (tunnel || !c->early)) {
+    if (!x->request_ended && (tunnel || (!c->early && !c->tunnel))) {
         return; /* its end comes */
     }
     if (c->late && !x->pacing) {
@@ -346,7 +346,7 @@ void exec_handle(nrt_exchange *exchange, void *arg) {
         answer(x);
     } else if (c->answer == ANSWER_AFTER_DELAY) {
         sim_after(w, c->delay_ms, answer_later, x, 0);
-    } else if (x->request_ended || is_tunnel(x)) {
+    } else if (x->request_ended || c->tunnel) {
         answer(x);
     }
 }

@@ -219,7 +219,7 @@ static void look(world *w, void *arg, uint32_t tag) {
     bool done = nrt__client_in_flight_on(e->client, e->other) == 0 &&
                 nrt__services_in_flight_on(e->services, e->other) == 0 &&
                 nrt__session_output(e->other).len == 0;
-    if (done || sim_chance(w, 2)) { /* the server may end it first */
+    if (done || (!w->faults.calm && sim_chance(w, 2))) { /* the server may end it first */
         sim_trace(w, "node %d: the old session is over", n->number);
         drop_other(n);
     } else {
@@ -287,9 +287,9 @@ void node_start(node *n) {
     e->stale = on_stale;
     e->stale_arg = n;
     e->window = w->window;
-    e->max_waiting = 256 * 1024;
+    e->max_waiting = 4 << 20;
     e->max_body = BODY_MAX;
-    e->session_options.max_output = sim_chance(w, 25) ? 96 * 1024 : 4 << 20;
+    e->session_options.max_output = sim_chance(w, 25) ? w->net.max_payload + 96 * 1024 : 4 << 20;
     e->session_options.max_message = 2 << 20;
     e->retries = 2;
     e->retry_on = w->retry_on;
