@@ -79,13 +79,18 @@ static nrt__call *call_of(nrt__client *client, nrt_exchange_id id) {
     return one ? one->call : NULL;
 }
 
+/* How much of the body has gone, or will with the head. */
+static uint64_t written(const nrt__call *call) {
+    return call->flow.out_n == 0 ? call->first_body : call->flow.out_sent;
+}
+
 int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, size_t *sent) {
     nrt__call *call = call_of(client, id);
     *sent = 0;
     if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
     }
-    if (call->sized && bytes.len > call->size - call->flow.out_sent) {
+    if (call->sized && bytes.len > call->size - written(call)) {
         return NRT_ERR_USAGE; /* not what the head has said */
     }
     int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
@@ -114,7 +119,7 @@ int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *t
     if (!call || !call->opened || call->flow.out_ended || call->ending) {
         return NRT_ERR_STATE;
     }
-    if (call->sized && call->flow.out_sent < call->size) {
+    if (call->sized && written(call) < call->size) {
         return NRT_ERR_USAGE;
     }
     nrt__buf_clear(&call->trailers);

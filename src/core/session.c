@@ -141,6 +141,17 @@ nrt_str nrt__session_output(const nrt__session *session) {
     return nrt__buf_view(&session->out);
 }
 
+/* Those who wait for room are told where there is some. */
+static void go_on(nrt__session *session) {
+    if (session->crowded && session->state == NRT__SESSION_READY &&
+        nrt__buf_len(&session->out) <= DRAINED) {
+        session->crowded = false;
+        if (session->events.drained) {
+            session->events.drained(session->events.arg);
+        }
+    }
+}
+
 void nrt__session_sent(nrt__session *session, size_t len) {
     session->sent_total += len;
     if (session->state < NRT__SESSION_READY) {
@@ -150,12 +161,7 @@ void nrt__session_sent(nrt__session *session, size_t len) {
     if (nrt__buf_len(&session->out) == 0) {
         nrt__buf_shrink(&session->out, OUTPUT_KEEP);
     }
-    if (session->crowded && nrt__buf_len(&session->out) <= DRAINED) {
-        session->crowded = false;
-        if (session->events.drained) {
-            session->events.drained(session->events.arg);
-        }
-    }
+    go_on(session);
 }
 
 uint64_t nrt__session_mark(const nrt__session *session) {
@@ -246,10 +252,7 @@ size_t nrt__session_capacity(nrt__session *session) {
     size_t held = nrt__buf_len(&session->out);
     size_t half = session->options.max_output / 2; /* the rest is for what cannot wait */
     size_t most = half < CROWDED ? half : CROWDED;
-    if (session->state != NRT__SESSION_READY) {
-        return 0;
-    }
-    if (held >= most) {
+    if (session->state != NRT__SESSION_READY || held >= most) {
         session->crowded = true; /* whoever asked is told when that is over */
         return 0;
     }
@@ -338,6 +341,7 @@ static void on_ready(int error, void *arg) {
         if (session->events.ready) {
             session->events.ready(session->events.arg);
         }
+        go_on(session); /* somebody may have asked before */
     }
 }
 
