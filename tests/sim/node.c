@@ -216,7 +216,8 @@ static void look(world *w, void *arg, uint32_t tag) {
         return;
     }
     engine *e = engine_of(n);
-    bool done = nrt__client_in_flight_on(e->client, e->other) == 0 &&
+    const plug *p = n->plugs[0].session == e->other ? &n->plugs[0] : &n->plugs[1];
+    bool done = nrt__buf_len(&p->up) == 0 && nrt__client_in_flight_on(e->client, e->other) == 0 &&
                 nrt__services_in_flight_on(e->services, e->other) == 0 &&
                 nrt__session_output(e->other).len == 0;
     if (done || (!w->faults.calm && sim_chance(w, 2))) { /* the server may end it first */
