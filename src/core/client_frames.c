@@ -262,7 +262,8 @@ void nrt__call_frame(nrt__client *client, nrt__pending *one, const nrt__frame *f
                          NULL);
         return;
     }
-    /* What has waited to be sent until we knew where: `accept` may be lost, so any frame will do. */
+    /* What has waited to be sent until we knew where: `accept` may be lost, so any frame will do.
+     */
     if (!known && one->generation == generation && one->call && one->call->to) {
         nrt__call_writable(client, one->call);
     }

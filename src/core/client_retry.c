@@ -140,7 +140,7 @@ void nrt__pending_on_timer(nrt__timer *timer, void *arg) {
         } else if (client->env->now_ms < one->deadline_ms) { /* it was put off meanwhile */
             nrt__timer_set(client->timers, &one->timer, one->deadline_ms, nrt__pending_on_timer,
                            client);
-        } else if (!one->accepted || !one->long_poll) {
+        } else if (!one->accepted || !one->long_poll || !one->call || !one->call->to) {
             nrt__pending_end(client, one, NRT_ERR_TIMEOUT, nrt_error_text(NRT_ERR_TIMEOUT), NULL);
         }
         break;

@@ -1,4 +1,5 @@
-/* What clients do: each call writes and reads as it was planned, and looks at all that it is told. */
+/* What clients do: each call writes and reads as it was planned, and looks at all that it is told.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,7 +321,10 @@ void call_begin(world *w, void *arg, uint32_t tag) {
     size_t taken = 0;
     int error;
     sim_trace(w, "call %d: node %d, %s %s, %s%s%s, %zu up, %zu down, timeout %u ms", c->number,
-              c->by->number, c->method, c->host, c->whole ? "whole" : c->opens ? "open" : "start",
+              c->by->number, c->method, c->host,
+              c->whole   ? "whole"
+              : c->opens ? "open"
+                         : "start",
               c->tunnel ? ", upgrade" : "", c->early ? ", early" : "", c->up, c->down,
               c->timeout_ms);
     if (c->whole) {
@@ -335,6 +339,9 @@ void call_begin(world *w, void *arg, uint32_t tag) {
     if (error < 0) {
         refused(c, error);
         return;
+    }
+    if (c->long_poll && nrt__client_wait_long(client, c->id) < 0 && !c->closed) {
+        sim_fail(w, "the simulation", "call %d cannot wait long", c->number);
     }
     if (c->cancel_ms > 0) {
         sim_after(w, c->cancel_ms, cancel_later, c, c->life);

@@ -49,8 +49,7 @@ void exec_orphan(node *n) {
 /* ---- the response ---- */
 
 static bool is_tunnel(const exec *x) {
-    return nrt_request_upgrade(nrt_exchange_request(x->exchange)).len > 0 &&
-           !x->c->refuses_upgrade;
+    return nrt_request_upgrade(nrt_exchange_request(x->exchange)).len > 0 && !x->c->refuses_upgrade;
 }
 
 static void head(exec *x, bool tunnel) {
@@ -303,8 +302,8 @@ static call *find_call(node *n, const nrt_request *request) {
     world *w = n->w;
     nrt_str target = nrt_request_target(request);
     uint64_t number;
-    if (target.len < 2 || !nrt__str_to_u64((nrt_str){target.ptr + 1, target.len - 1},
-                                           w->call_count - 1, &number)) {
+    if (target.len < 2 ||
+        !nrt__str_to_u64((nrt_str){target.ptr + 1, target.len - 1}, w->call_count - 1, &number)) {
         sim_fail(w, "a request is the client's", "target %.*s", NRT__ARG(target));
     }
     call *c = &w->calls[number];

@@ -16,7 +16,8 @@ enum { JOBS_MAX = 64, FAILURES_MAX = 10, HANGS_S = 120 };
 
 static const char help[] =
     "sim --seed N [--verbose]            plays one seed; with --verbose, says all that happens\n"
-    "sim --seeds FROM-TO [--jobs N]      plays them all, on N processes (1); 1 ends with a failure\n"
+    "sim --seeds FROM-TO [--jobs N]      plays them all, on N processes (1); 1 ends with a "
+    "failure\n"
     "    --progress                      says how far it has come\n"
     "    --vectors DIRECTORY             tests/vectors, where it is not NRT_TEST_VECTORS\n";
 
@@ -102,8 +103,9 @@ static void tell_progress(const place *places, uint64_t jobs, uint64_t all, time
     for (uint64_t i = 0; i < jobs; i++) {
         done += places[i].done;
     }
-    fprintf(stderr, "\rsim: %llu of %llu seeds, %lld s ", (unsigned long long)done,
-            (unsigned long long)all, (long long)(time(NULL) - began));
+    fprintf(stderr, "%ssim: %llu of %llu seeds, %lld s%s", isatty(2) ? "\r" : "",
+            (unsigned long long)done, (unsigned long long)all, (long long)(time(NULL) - began),
+            isatty(2) ? " " : "\n");
 }
 
 static int play_all(uint64_t from, uint64_t to, uint64_t jobs, bool progress) {
@@ -138,12 +140,12 @@ static int play_all(uint64_t from, uint64_t to, uint64_t jobs, bool progress) {
                 running++;
             }
         }
-        if (progress && turns % 10 == 0) {
+        if (progress && turns % (isatty(2) ? 10 : 500) == 0) {
             tell_progress(places, jobs, to - from + 1, began);
         }
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
-    if (progress) {
+    if (progress && isatty(2)) {
         fputc('\n', stderr);
     }
     printf("sim: %llu seeds, %s%d failed, %lld s\n", (unsigned long long)(to - from + 1),
@@ -153,14 +155,11 @@ static int play_all(uint64_t from, uint64_t to, uint64_t jobs, bool progress) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 'r'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {"progress", no_argument, NULL, 'p'},
-                                            {"vectors", required_argument, NULL, 'd'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'r'},
+        {"jobs", required_argument, NULL, 'j'}, {"verbose", no_argument, NULL, 'v'},
+        {"progress", no_argument, NULL, 'p'},   {"vectors", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},       {0}};
     const char *vectors = getenv("NRT_TEST_VECTORS");
     uint64_t from = 0;
     uint64_t to = 0;

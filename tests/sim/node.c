@@ -71,9 +71,8 @@ static void arrive_down(world *w, void *arg, uint32_t tag) {
         return;
     }
     p->down_due = false;
-    size_t left = p->frozen_until_ms <= w->now_ms
-                      ? portion(p, model_output(&w->net, p->port).len)
-                      : 0;
+    size_t left =
+        p->frozen_until_ms <= w->now_ms ? portion(p, model_output(&w->net, p->port).len) : 0;
     engine_of(p->n);
     int error = 0;
     while (error == 0 && left > 0) {
@@ -308,9 +307,8 @@ void node_start(node *n) {
         n->plugs[i].frozen_until_ms = 0;
     }
     for (size_t i = 0; i < 2 && n->number >= (int)w->client_count; i++) {
-        const nrt_service_options options = {.size = sizeof(options),
-                                             .max_in_flight = w->max_in_flight,
-                                             .streaming = i == 1};
+        const nrt_service_options options = {
+            .size = sizeof(options), .max_in_flight = w->max_in_flight, .streaming = i == 1};
         if (nrt__services_add(e->services, hosts[i], exec_handle, n, &options, &n->services[i]) <
             0) {
             abort();

@@ -63,6 +63,7 @@ void plan_call(world *w, call *c) {
     c->pace_up_ms = pick_pace(w, c->up, c->piece_up);
     c->pace_down_ms = pick_pace(w, c->down, c->piece_down);
     c->timeout_ms = harmless || sim_chance(w, 70) ? 30000 : 200 + sim_below(w, 8000);
+    c->long_poll = sim_chance(w, 15);
     c->take_ms = sim_chance(w, 70) ? 0 : sim_below(w, 300);
     c->take_up_ms = sim_chance(w, 70) ? 0 : sim_below(w, 300);
     c->cancel_at = harmless || sim_chance(w, 90) ? -1 : (int)sim_below(w, 12);

@@ -1,5 +1,5 @@
-/* The simulation: clients, services and a NATS server in one program, on one virtual clock, with all
- * that chance decides taken from one seed. What is here is shared by its files; README.md says
+/* The simulation: clients, services and a NATS server in one program, on one virtual clock, with
+ * all that chance decides taken from one seed. What is here is shared by its files; README.md says
  * what it is for. */
 #ifndef NRT__SIM_H
 #define NRT__SIM_H
@@ -106,7 +106,7 @@ struct call {
     bool late;   /* ends its body some time before the exchange */
     bool hold;
     bool refuses_upgrade;
-    bool spins_out; /* once canceled, it goes on for a while */
+    bool spins_out;  /* once canceled, it goes on for a while */
     size_t abort_at; /* of its body; SIZE_MAX: never */
     uint32_t pace_down_ms;
     uint32_t take_up_ms;
@@ -209,12 +209,12 @@ void sim_play(uint64_t seed, bool verbose);
 
 void node_start(node *n);
 void node_kill(node *n);
-void node_work(node *n);     /* due timers */
-int64_t node_next(node *n);  /* when; -1 */
-void node_flush(node *n);    /* output goes to the socket */
-void node_cut(plug *p);      /* a connection is lost, some of what was on its way as well */
-void node_duck(node *n);     /* its server goes into lame duck mode */
-void node_heal(node *n);     /* faults of its links are over */
+void node_work(node *n);    /* due timers */
+int64_t node_next(node *n); /* when; -1 */
+void node_flush(node *n);   /* output goes to the socket */
+void node_cut(plug *p);     /* a connection is lost, some of what was on its way as well */
+void node_duck(node *n);    /* its server goes into lame duck mode */
+void node_heal(node *n);    /* faults of its links are over */
 void node_output(int port, void *arg);
 
 /* ---- plan.c ---- */
@@ -256,8 +256,7 @@ void wire_see(world *w, const model_message *message);
 
 /* Two of an exchange's subjects, for who forges: false where there is none. `stream` may come back
  * empty. */
-bool wire_pick(world *w, char inbox[MODEL_SUBJECT_MAX], char stream[MODEL_SUBJECT_MAX],
-               call **c);
+bool wire_pick(world *w, char inbox[MODEL_SUBJECT_MAX], char stream[MODEL_SUBJECT_MAX], call **c);
 
 /* Whether a frame of this number would be taken for the exchange's next one, in any direction. */
 bool wire_is_next(const world *w, const char *inbox, uint64_t n);

@@ -1,5 +1,5 @@
-/* What peers say to each other, held against docs/protocol.md where all of it passes: at the server,
- * before anything is lost. It knows nothing of the engines. */
+/* What peers say to each other, held against docs/protocol.md where all of it passes: at the
+ * server, before anything is lost. It knows nothing of the engines. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +57,7 @@ static talk *find(struct wire *wire, nrt_str subject, bool *to_client) {
 
 /* ---- for who forges ---- */
 
-bool wire_pick(world *w, char inbox[MODEL_SUBJECT_MAX], char stream[MODEL_SUBJECT_MAX],
-               call **c) {
+bool wire_pick(world *w, char inbox[MODEL_SUBJECT_MAX], char stream[MODEL_SUBJECT_MAX], call **c) {
     struct wire *wire = w->wire;
     if (wire->count == 0) {
         return false;

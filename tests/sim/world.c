@@ -39,8 +39,8 @@ void sim_trace(const world *w, const char *format, ...) {
 
 _Noreturn void sim_fail(const world *w, const char *invariant, const char *format, ...) {
     va_list args;
-    printf("sim: seed %llu, after %lld ms: %s: ", (unsigned long long)w->seed,
-           (long long)w->now_ms, invariant);
+    printf("sim: seed %llu, after %lld ms: %s: ", (unsigned long long)w->seed, (long long)w->now_ms,
+           invariant);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
