@@ -261,6 +261,9 @@ bool wire_pick(world *w, char inbox[MODEL_SUBJECT_MAX], char stream[MODEL_SUBJEC
 /* Whether a frame of this number would be taken for the exchange's next one, in any direction. */
 bool wire_is_next(const world *w, const char *inbox, uint64_t n);
 
+/* Whose exchange listens there; NULL: nobody's. */
+call *wire_call(const world *w, nrt_str subject);
+
 /* From now on its numbers and credit say nothing. */
 void wire_excuse(world *w, const char *inbox);
 

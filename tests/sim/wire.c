@@ -76,6 +76,12 @@ bool wire_is_next(const world *w, const char *inbox, uint64_t n) {
                  n + 8 > t->up.next); /* the last ones may still be on their way */
 }
 
+call *wire_call(const world *w, nrt_str subject) {
+    bool to_client;
+    const talk *t = find(w->wire, subject, &to_client);
+    return t ? t->c : NULL;
+}
+
 void wire_excuse(world *w, const char *inbox) {
     bool to_client;
     talk *t = find(w->wire, nrt_str_from(inbox), &to_client);
