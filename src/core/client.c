@@ -62,6 +62,7 @@ nrt__client *nrt__client_create(nrt__env *env, nrt__timers *timers, nrt__session
     nrt__ring_init(&client->waiting);
     nrt__ring_init(&client->paused);
     client->calls.next = client->calls.prev = &client->calls;
+    client->crowd.next = client->crowd.prev = &client->crowd;
     nrt__buf_init(&client->trailers, 2 * options->limits.head);
     nrt__buf_init(&client->scratch, SIZE_MAX / 2);
     nrt__buf_init(&client->subject, NRT__SUBJECT_MAX);

@@ -36,7 +36,6 @@ typedef struct nrt__call {
     bool tunnel;       /* 101: both directions end by themselves */
     bool upgrade;      /* and asks for one */
     bool ending;       /* all of its body is written; the end goes out when it may */
-    bool waits;        /* there was no room to write */
     bool sized;        /* the request's head says how long its body is */
     uint64_t size;
     bool denied;     /* NATS permissions let us say nothing to the service */
@@ -98,9 +97,10 @@ struct nrt__client {
     nrt__pending sent; /* heads of rings */
     nrt__pending waiting;
     nrt__pending paused;
-    nrt__call calls; /* head of a ring */
-    nrt__timer tick; /* looks after them, each second */
-    size_t left;     /* exchanges whose caller has gone */
+    nrt__call calls;   /* head of a ring */
+    nrt__timer tick;   /* looks after them, each second */
+    nrt__waiter crowd; /* those that wait for room */
+    size_t left;       /* exchanges whose caller has gone */
     size_t in_flight;
     size_t kept_bytes;
     nrt__buf scratch; /* the message being written */

@@ -53,6 +53,7 @@ void nrt__call_destroy(nrt__client *client, nrt__call *call) {
     if (!call) {
         return;
     }
+    nrt__flow_wait_no_more(&call->flow);
     call->prev->next = call->next;
     call->next->prev = call->prev;
     if (client->calls.next == &client->calls) {
@@ -94,7 +95,10 @@ int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, si
         return NRT_ERR_USAGE; /* not what the head has said */
     }
     int error = nrt__flow_write(&call->flow, bytes, sent, client->env->now_ms);
-    call->waits = *sent < bytes.len;
+    nrt__flow_wait_no_more(&call->flow);
+    if (*sent < bytes.len) {
+        nrt__flow_wait(&call->flow, &client->crowd, false);
+    }
     if (*sent > 0) {
         nrt__call_moved(client, call);
     }
@@ -104,14 +108,16 @@ int nrt__client_write(nrt__client *client, nrt_exchange_id id, nrt_str bytes, si
 /* After all of the body: what is left of it is the end, which goes out as soon as it may. */
 static int end_upload(nrt__client *client, nrt__call *call) {
     call->ending = true;
-    call->waits = !call->flow.to.ptr;
-    if (call->waits) {
-        return 0;
+    if (!call->flow.to.ptr) {
+        return 0; /* until a frame says where */
     }
     int error = nrt__flow_end(&call->flow, nrt__buf_view(&call->trailers), client->env->now_ms);
-    call->waits = error == NRT_ERR_BUSY;
     nrt__call_moved(client, call);
-    return call->waits ? 0 : error;
+    if (error == NRT_ERR_BUSY) {
+        nrt__flow_wait(&call->flow, &client->crowd, true);
+        return 0;
+    }
+    return error;
 }
 
 int nrt__client_end(nrt__client *client, nrt_exchange_id id, const nrt_fields *trailers) {
@@ -212,11 +218,12 @@ static void pump_upload(nrt__client *client, nrt__call *call) {
     }
     int error = nrt__flow_write(&call->flow, nrt__buf_view(&call->upload), &sent, now);
     nrt__buf_consume(&call->upload, sent);
-    call->waits = nrt__buf_len(&call->upload) > 0;
     if (sent > 0) {
         nrt__call_moved(client, call);
     }
-    if (error == 0 && !call->waits) {
+    if (error == 0 && nrt__buf_len(&call->upload) > 0) {
+        nrt__flow_wait(&call->flow, &client->crowd, false);
+    } else if (error == 0) {
         error = end_upload(client, call);
     }
     if (error < 0) {
@@ -361,7 +368,7 @@ static void look_after(nrt__client *client, nrt__call *call) {
     if (!flow->to.ptr) {
         return;
     }
-    if (now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
+    if (nrt__flow_is_dead(flow, now)) {
         nrt__pending_end(client, call->pending, NRT_ERR_ABORTED,
                          "the instance that had the request is silent", NULL);
         return;
@@ -405,13 +412,10 @@ static void on_tick(nrt__timer *timer, void *arg) {
     }
 }
 
+static void go_on(nrt__flow *flow, void *arg) {
+    nrt__call_writable(arg, (nrt__call *)((char *)flow - offsetof(nrt__call, flow)));
+}
+
 void nrt__client_drained(nrt__client *client) {
-    nrt__call *call;
-    for (size_t left = count_calls(client);
-         left > 0 && (call = next_call(client)) != &client->calls; left--) {
-        if (call->waits) {
-            call->waits = false;
-            nrt__call_writable(client, call);
-        }
-    }
+    nrt__flow_go_on(&client->crowd, go_on, client);
 }

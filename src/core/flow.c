@@ -7,6 +7,58 @@ void nrt__flow_init(nrt__flow *flow, nrt__session *session, uint32_t window) {
     *flow = (nrt__flow){.session = session, .window = window, .in_max = window};
 }
 
+/* ---- who waits for room ---- */
+
+static void link_before(nrt__waiter *at, nrt__waiter *one) {
+    one->prev = at->prev;
+    one->next = at;
+    at->prev->next = one;
+    at->prev = one;
+}
+
+void nrt__flow_wait_no_more(nrt__flow *flow) {
+    nrt__waiter *one = &flow->waiter;
+    if (one->next) {
+        one->prev->next = one->next;
+        one->next->prev = one->prev;
+        one->next = one->prev = NULL;
+    }
+}
+
+void nrt__flow_wait(nrt__flow *flow, nrt__waiter *ring, bool busy) {
+    bool room = busy || flow->out_max > flow->out_sent;
+    if (room && flow->to.ptr && !flow->waiter.next) {
+        link_before(ring, &flow->waiter);
+    }
+}
+
+/* Those of one ring go before those of another. */
+static void put_before(nrt__waiter *ring, nrt__waiter *those) {
+    if (those->next != those) {
+        those->next->prev = ring;
+        those->prev->next = ring->next;
+        ring->next->prev = those->prev;
+        ring->next = those->next;
+        those->next = those->prev = those;
+    }
+}
+
+void nrt__flow_go_on(nrt__waiter *ring, void (*fn)(nrt__flow *flow, void *arg), void *arg) {
+    nrt__waiter left = {&left, &left};
+    nrt__waiter later = {&later, &later};
+    put_before(&left, ring); /* whoever begins to wait now has its turn the next time */
+    while (left.next != &left) {
+        nrt__flow *flow = (nrt__flow *)((char *)left.next - offsetof(nrt__flow, waiter));
+        nrt__flow_wait_no_more(flow);
+        if (nrt__session_capacity(flow->session) > 0) {
+            fn(flow, arg);
+        } else { /* it is told again; another may be on a session that has room */
+            link_before(&later, &flow->waiter);
+        }
+    }
+    put_before(ring, &later);
+}
+
 /* ---- in ---- */
 
 static int broken(const char **reason, const char *text) {
@@ -188,6 +240,15 @@ int nrt__flow_accept(nrt__flow *flow, int64_t now_ms) {
     const nrt__frame accept = {
         .type = NRT__FRAME_ACCEPT, .has = NRT__FRAME_HAS_MAX, .max = flow->in_max};
     return publish(flow, &accept, flow->to, flow->from, NULL, 0, now_ms);
+}
+
+/* The server has made these subjects, between two accounts, where it sends no 503. */
+static bool is_far(const nrt__flow *flow) {
+    return nrt__str_starts(flow->to, NRT__STR("_R_."));
+}
+
+bool nrt__flow_is_dead(const nrt__flow *flow, int64_t now_ms) {
+    return now_ms - flow->heard_ms >= (is_far(flow) ? NRT__FLOW_DEAD_FAR_MS : NRT__FLOW_DEAD_MS);
 }
 
 int nrt__flow_ping(nrt__flow *flow, int64_t now_ms) {

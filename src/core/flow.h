@@ -14,13 +14,22 @@ enum {
     NRT__FLOW_OPEN_BODY = 16 * 1024, /* of body in the first frame */
     NRT__FLOW_PING_MS = 5000,        /* silence of ours after which we say that we are alive */
     NRT__FLOW_DEAD_MS = 10000,       /* silence of theirs after which they are not */
+    NRT__FLOW_DEAD_FAR_MS = 15000,   /* of a peer in another account */
     /* Also while other frames go: a server that limits replies in time (allow_responses, two
      * minutes unless it says otherwise) counts from the last message that names where to reply. */
     NRT__FLOW_RENEW_MS = 30000,
 };
 
+/* A ring of flows that wait until their session takes more, the one that has waited longest first.
+ * Zeroed is in none. */
+typedef struct nrt__waiter {
+    struct nrt__waiter *next;
+    struct nrt__waiter *prev;
+} nrt__waiter;
+
 typedef struct nrt__flow {
     nrt__session *session; /* the one it lives on */
+    nrt__waiter waiter;    /* in the ring of its client or services */
     nrt_str to;            /* where the peer listens; absent until it has said so */
     nrt_str from;          /* where we do */
     uint64_t out_n;        /* of the next content frame */
@@ -78,6 +87,16 @@ int nrt__flow_send_head(nrt__flow *flow, nrt__frame_type type, nrt_str to, nrt_s
 /* Sends as much of the body as may go, in frames; *sent says how much. */
 int nrt__flow_write(nrt__flow *flow, nrt_str bytes, size_t *sent, int64_t now_ms);
 
+/* It waits for room in its session, if it is that what it lacks: a frame had none (`busy`), or
+ * there is credit left. */
+void nrt__flow_wait(nrt__flow *flow, nrt__waiter *ring, bool busy);
+
+/* It does not, or is about to go. */
+void nrt__flow_wait_no_more(nrt__flow *flow);
+
+/* There is room: `fn` for those that wait, in turn, as long as there is. It may end any of them. */
+void nrt__flow_go_on(nrt__waiter *ring, void (*fn)(nrt__flow *flow, void *arg), void *arg);
+
 /* The body is complete. `trailers` are field lines, or empty. */
 int nrt__flow_end(nrt__flow *flow, nrt_str trailers, int64_t now_ms);
 
@@ -87,6 +106,9 @@ int nrt__flow_accept(nrt__flow *flow, int64_t now_ms);
 /* We are alive, and have come so far. */
 int nrt__flow_ping(nrt__flow *flow, int64_t now_ms);
 bool nrt__flow_is_ping_due(const nrt__flow *flow, int64_t now_ms);
+
+/* The peer has been silent for too long. */
+bool nrt__flow_is_dead(const nrt__flow *flow, int64_t now_ms);
 
 /* It is over; `code` says why. Nothing may be sent after it. */
 void nrt__flow_abort(nrt__flow *flow, const char *code);

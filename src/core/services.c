@@ -34,6 +34,7 @@ nrt__services *nrt__services_create(nrt__env *env, nrt__timers *timers, nrt__ses
     services->run_arg = run_arg;
     services->in_flight.next = services->in_flight.prev = &services->in_flight;
     services->fresh.next = services->fresh.prev = &services->fresh;
+    services->crowd.next = services->crowd.prev = &services->crowd;
     nrt__h1_reader_init(&services->reader, &options->limits);
     nrt__buf_init(&services->scratch, SIZE_MAX / 2);
     nrt__buf_init(&services->extra, EXTRA_MAX);

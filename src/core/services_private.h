@@ -20,7 +20,7 @@ typedef struct nrt__served {
     bool started;  /* the response's head has gone out */
     bool ending;   /* the handler is done, the rest goes out as it may */
     bool canceled; /* nobody waits for it */
-    bool waits;    /* there was no room */
+    bool waits;    /* there was no room, or no credit */
     bool heard;    /* a frame has come */
     char from[];   /* the subject it listens on */
 } nrt__served;
@@ -56,6 +56,7 @@ struct nrt__services {
     size_t pooled;
     nrt__h1_reader reader;
     nrt__streams streams;
+    nrt__waiter crowd;     /* those of them that wait for room */
     nrt__message trailers; /* of the request that just ended */
     nrt__buf trailer_text;
     nrt__log_gate unknown; /* frames for exchanges that are over */

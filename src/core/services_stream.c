@@ -78,6 +78,7 @@ void nrt__served_destroy(nrt__services *services, nrt__served *one) {
     if (!one) {
         return;
     }
+    nrt__flow_wait_no_more(&one->flow);
     if (services) {
         services->streams.list[one->token.slot] = NULL;
         services->streams.count--;
@@ -88,6 +89,12 @@ void nrt__served_destroy(nrt__services *services, nrt__served *one) {
     one->exchange->served = NULL;
     nrt__buf_free(&one->upload);
     free(one);
+}
+
+/* It can go no further for now: no room, or no credit. `busy`: not even a frame had room. */
+static void wait_for_room(nrt__served *one, bool busy) {
+    one->waits = true;
+    nrt__flow_wait(&one->flow, &one->exchange->service->services->crowd, busy);
 }
 
 static int64_t now_of(const nrt_exchange *exchange) {
@@ -271,7 +278,9 @@ static int write_head(nrt_exchange *exchange, nrt__frame_type type, nrt__message
     }
     int error = nrt__flow_send_head(&one->flow, type, one->flow.to,
                                     nrt__buf_view(&services->scratch), body, now_of(exchange));
-    one->waits = one->waits || error == NRT_ERR_BUSY;
+    if (error == NRT_ERR_BUSY) {
+        wait_for_room(one, true);
+    }
     return error;
 }
 
@@ -310,7 +319,10 @@ int nrt__exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent) {
         return 0;
     }
     int error = nrt__flow_write(&one->flow, bytes, sent, now_of(exchange));
-    one->waits = *sent < bytes.len;
+    one->waits = false;
+    if (*sent < bytes.len) {
+        wait_for_room(one, false);
+    }
     return error;
 }
 
@@ -352,7 +364,10 @@ int nrt__exchange_end_body(nrt_exchange *exchange) {
         return NRT_ERR_STATE;
     }
     int error = end_body(exchange);
-    one->waits = error == NRT_ERR_BUSY;
+    one->waits = false;
+    if (error == NRT_ERR_BUSY) {
+        wait_for_room(one, true);
+    }
     return error;
 }
 
@@ -365,10 +380,12 @@ static bool pump(nrt_exchange *exchange) {
     body.len = exchange->to_head ? 0 : body.len - one->pumped;
     int error = nrt__flow_write(&one->flow, body, &sent, now_of(exchange));
     one->pumped += sent;
-    one->waits = sent < body.len;
-    if (error == 0 && !one->waits) {
+    one->waits = false;
+    if (error == 0 && sent == body.len) {
         error = end_body(exchange);
-        one->waits = error == NRT_ERR_BUSY;
+    }
+    if (sent < body.len || error == NRT_ERR_BUSY) {
+        wait_for_room(one, error == NRT_ERR_BUSY);
     }
     if (error < 0 && error != NRT_ERR_BUSY) {
         nrt__flow_abort(&one->flow, nrt_error_code(error));

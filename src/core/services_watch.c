@@ -15,7 +15,7 @@ static void look_after(nrt__services *services, nrt__served *one) {
     /* That one who was never heard has gone shows only where it is asked: also while it is sent a
      * body, for nobody answers to that. */
     bool ask = !one->heard && now - flow->named_ms >= NRT__FLOW_PING_MS;
-    if (needed && now - flow->heard_ms >= NRT__FLOW_DEAD_MS) {
+    if (needed && nrt__flow_is_dead(flow, now)) {
         nrt__flow_abort(flow, nrt_error_code(NRT_ERR_ABORTED)); /* should it only have slept */
         nrt__exchange_cancel(one->exchange);
     } else if (ask || nrt__flow_is_ping_due(flow, now)) {
@@ -44,13 +44,13 @@ void nrt__services_watch(nrt__services *services) {
     }
 }
 
+static void go_on(nrt__flow *flow, void *arg) {
+    (void)arg;
+    nrt__served_writable((nrt__served *)((char *)flow - offsetof(nrt__served, flow)));
+}
+
 void nrt__services_drained(nrt__services *services) {
-    nrt__streams *streams = &services->streams;
-    for (size_t i = 0; i < streams->slots; i++) {
-        if (streams->list[i]) {
-            nrt__served_writable(streams->list[i]);
-        }
-    }
+    nrt__flow_go_on(&services->crowd, go_on, NULL);
 }
 
 void nrt__services_lost(nrt__services *services, const nrt__session *session) {

@@ -216,7 +216,8 @@ static void look(world *w, void *arg, uint32_t tag) {
     }
     engine *e = engine_of(n);
     const plug *p = n->plugs[0].session == e->other ? &n->plugs[0] : &n->plugs[1];
-    bool done = nrt__buf_len(&p->up) == 0 && nrt__client_in_flight_on(e->client, e->other) == 0 &&
+    bool done = n->fenced && nrt__buf_len(&p->up) == 0 &&
+                nrt__client_in_flight_on(e->client, e->other) == 0 &&
                 nrt__services_in_flight_on(e->services, e->other) == 0 &&
                 nrt__session_output(e->other).len == 0;
     if (done || (!w->faults.calm && sim_chance(w, 2))) { /* the server may end it first */
@@ -227,10 +228,20 @@ static void look(world *w, void *arg, uint32_t tag) {
     }
 }
 
+static void on_fence(int error, void *arg) {
+    node *n = arg;
+    n->fenced = error == 0;
+}
+
 static void spread(world *w, void *arg, uint32_t tag) {
     node *n = arg;
     if (n->life == tag && n->e && n->e->other && n->switched) {
-        nrt__session_retire(engine_of(n)->other);
+        nrt__session *old = engine_of(n)->other;
+        nrt__session_retire(old);
+        if (nrt__session_flush(old, on_fence, n) < 0) {
+            drop_other(n);
+            return;
+        }
         sim_after(w, LOOK_MS, look, n, n->life);
     }
 }
@@ -263,6 +274,7 @@ void node_duck(node *n) {
     }
     sim_trace(n->w, "node %d: lame duck", n->number);
     n->ducking = true;
+    n->fenced = false;
     plug *p = n->plugs[0].session ? &n->plugs[1] : &n->plugs[0];
     p->session = e->other;
     sim_after(n->w, 1 + sim_below(n->w, 50), connect_plug, p, p->tag);

@@ -60,6 +60,7 @@ struct node {
     nrt_service *services[2];
     bool ducking; /* a second session is there, or on its way */
     bool switched;
+    bool fenced; /* the old one has all that was sent to it */
 };
 
 typedef enum answer_when {

@@ -228,8 +228,8 @@ static void on_frame(world *w, talk *t, bool to_client, const nrt__frame *frame,
             broken(w, t, "a refusal stands alone");
         }
         break;
-    case NRT__FRAME_ABORT:
-        from->aborted = true;
+    case NRT__FRAME_ABORT: /* `unknown` is of nobody who has it, and may overtake in a lame duck */
+        from->aborted = from->aborted || !nrt__str_equal(frame->code, NRT__STR("unknown"));
         break;
     case NRT__FRAME_OPEN:
     case NRT__FRAME_NONE:

@@ -254,6 +254,57 @@ static void test_an_end_waits_for_the_accept(void **state) {
     assert_non_null(memmem(end.header.ptr, end.header.len, "t=end, n=1, length=0", 20));
 }
 
+/* `accept` may be lost: any frame says where the service is. */
+static void test_an_end_goes_out_with_the_first_frame_that_comes(void **state) {
+    (void)state;
+    char subject[600];
+    nrt_exchange_id id = open_call();
+    snprintf(subject, sizeof(subject), "%s", sent().reply);
+    assert_int_equal(nrt__client_end(e->client, id, NULL), 0);
+    frame(subject, PEER, "t=head, n=0", NRT__STR(HEAD));
+    engine_pub end = sent();
+    assert_string_equal(end.subject, PEER);
+    assert_non_null(memmem(end.header.ptr, end.header.len, "t=end, n=1, length=0", 20));
+    frame(subject, PEER, "t=ping, n=1, max=16384", NRT__STR("")); /* once */
+    assert_nothing_sent();
+}
+
+/* What goes with the head is written, whether or not there is a connection. */
+static void test_a_body_may_be_complete_before_there_is_a_connection(void **state) {
+    (void)state;
+    nrt_exchange_id id;
+    size_t taken;
+    size_t written;
+    nrt_request *request = nrt_request_create("POST", URL, NULL);
+    memset(&t, 0, sizeof(t));
+    nrt__session_stop(e->session);
+    request->message.body = NRT__STR("abc");
+    request->message.has_length = true;
+    request->message.length = 4;
+    assert_int_equal(nrt__client_open(e->client, &request->message, 0, &events, NULL, &id, &taken),
+                     0);
+    nrt_request_destroy(request);
+    assert_int_equal(taken, 3);
+    assert_int_equal(nrt__client_end(e->client, id, NULL), NRT_ERR_USAGE); /* one is missing */
+    assert_int_equal(nrt__client_write(e->client, id, NRT__STR("de"), &written), NRT_ERR_USAGE);
+    nrt__client_cancel(e->client, id);
+
+    request = nrt_request_create("POST", URL, NULL);
+    request->message.body = NRT__STR("abc");
+    request->message.has_length = true;
+    request->message.length = 3;
+    assert_int_equal(nrt__client_open(e->client, &request->message, 0, &events, NULL, &id, &taken),
+                     0);
+    nrt_request_destroy(request);
+    assert_int_equal(nrt__client_end(e->client, id, NULL), 0);
+    assert_int_equal(engine_connect(e), 0);
+    engine_pub open = sent();
+    assert_non_null(memmem(open.header.ptr, open.header.len, "t=open, n=0", 11));
+    frame(open.reply, PEER, "t=accept", NRT__STR(""));
+    engine_pub end = sent();
+    assert_non_null(memmem(end.header.ptr, end.header.len, "t=end, n=1, length=3", 20));
+}
+
 static void test_what_was_not_sent_begins_anew(void **state) {
     (void)state;
     open_call();
@@ -408,6 +459,8 @@ int main(void) {
         CLIENT_TEST(test_a_forged_token_is_nobody),
         CLIENT_TEST(test_the_client_keeps_to_its_credit),
         CLIENT_TEST(test_an_end_waits_for_the_accept),
+        CLIENT_TEST(test_an_end_goes_out_with_the_first_frame_that_comes),
+        CLIENT_TEST(test_a_body_may_be_complete_before_there_is_a_connection),
         CLIENT_TEST(test_what_was_not_sent_begins_anew),
         CLIENT_TEST(test_the_service_learns_that_time_is_over),
         CLIENT_TEST(test_no_answer_is_late_while_the_request_goes_on),

@@ -202,6 +202,27 @@ static void the_inbox_stays_with_who_retires(void **state) {
     engine_swap(e);
 }
 
+/* One that was accepted is told of its end, by the session that is left. */
+static void who_has_accepted_is_told_by_the_new_session(void **state) {
+    (void)state;
+    answer a = {0};
+    nrt_exchange_id id;
+    char line[1024];
+    get(&a, &id);
+    engine_pub pub = sent();
+    snprintf(line, sizeof(line),
+             "HMSG %s %s PEER 33 33\r\nNATS/1.0\r\nNRT-Frame: t=accept\r\n\r\n\r\n", pub.reply,
+             sid);
+    assert_int_equal(engine_feed(e, line), 0);
+    take_over();
+    engine_drop_other(e);
+    assert_int_equal(a.calls, 0);
+    assert_int_equal(nrt__client_cancel(e->client, id), 0);
+    engine_pub abort = sent();
+    assert_string_equal(abort.subject, "PEER");
+    assert_non_null(memmem(abort.header.ptr, abort.header.len, "t=abort, code=canceled", 22));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RETRY_TEST(requests_go_out_on_the_new_session),
@@ -212,6 +233,7 @@ int main(void) {
         RETRY_TEST(both_sessions_may_bring_the_same_frame),
         RETRY_TEST(the_end_of_the_old_session_is_its_own),
         RETRY_TEST(the_inbox_stays_with_who_retires),
+        CLIENT_TEST(who_has_accepted_is_told_by_the_new_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

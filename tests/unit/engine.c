@@ -120,6 +120,7 @@ static void run(nrt_exchange *exchange, void *arg) {
 
 static void on_drained(void *arg) {
     engine *e = arg;
+    note(e, "drained");
     if (e->services) {
         nrt__services_drained(e->services);
     }

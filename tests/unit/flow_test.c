@@ -158,6 +158,67 @@ static void test_where_to_reply_is_said_again_while_other_frames_go(void **state
     assert_true(nrt__flow_is_ping_due(&flow, now + 6000)); /* and in silence */
 }
 
+static void went(nrt__flow *one, void *arg) {
+    char *at = arg;
+    at[strlen(at)] = one->out_max == 101 ? 'a' : one->out_max == 102 ? 'b' : 'c';
+    if (one->out_max != 102) {
+        nrt__flow_wait(one, (nrt__waiter *)one->from.ptr, false); /* it wants more */
+    }
+    if (one->out_max == 103) { /* and leaves no room for others */
+        static char all[60000];
+        size_t len = sizeof(all) / 20;
+        while (nrt__session_capacity(one->session) > 0) {
+            assert_int_equal(nrt__session_publish(one->session, NRT__STR("x"), NRT__STR(""),
+                                                  &(nrt_str){all, len}, 1),
+                             0);
+        }
+    }
+}
+
+static void test_those_that_wait_have_their_turn(void **state) {
+    (void)state;
+    nrt__waiter ring = {&ring, &ring};
+    char order[16] = "";
+    nrt__flow flows[4];
+    for (size_t i = 0; i < 4; i++) {
+        nrt__flow_init(&flows[i], e->session, 16384);
+        flows[i].to = NRT__STR("PEER");
+        flows[i].from = (nrt_str){(const char *)&ring, 0};
+        flows[i].out_max = 101 + i;
+        nrt__flow_wait(&flows[i], &ring, false);
+        nrt__flow_wait(&flows[i], &ring, false); /* once */
+    }
+    flows[3].out_sent = flows[3].out_max; /* lacks credit, not room */
+    nrt__flow_wait_no_more(&flows[3]);
+    nrt__flow_wait(&flows[3], &ring, false);
+    assert_null(flows[3].waiter.next);
+    nrt__flow_go_on(&ring, went, order);
+    assert_string_equal(order, "abc");
+    nrt__flow_go_on(&ring, went, order); /* there is no room */
+    assert_string_equal(order, "abc");
+    nrt__flow_wait(&flows[1], &ring, false);
+    engine_take(e);
+    nrt__flow_go_on(&ring, went, order); /* who came last is last */
+    assert_string_equal(order, "abcac");
+    engine_take(e);
+    nrt__flow_go_on(&ring, went, order);
+    assert_string_equal(order, "abcacbac");
+    nrt__flow_wait_no_more(&flows[0]);
+    nrt__flow_wait_no_more(&flows[2]);
+    assert_ptr_equal(ring.next, &ring);
+}
+
+static void test_another_account_has_more_time(void **state) {
+    (void)state;
+    flow.to = NRT__STR("PEER");
+    flow.heard_ms = 1000;
+    assert_false(nrt__flow_is_dead(&flow, 10999));
+    assert_true(nrt__flow_is_dead(&flow, 11000));
+    flow.to = NRT__STR("_R_.x.y");
+    assert_false(nrt__flow_is_dead(&flow, 15999));
+    assert_true(nrt__flow_is_dead(&flow, 16000));
+}
+
 #define FLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -170,6 +231,8 @@ int main(void) {
         FLOW_TEST(test_a_ping_tells_of_a_lost_frame),
         FLOW_TEST(test_an_end_counts_the_bytes),
         FLOW_TEST(test_where_to_reply_is_said_again_while_other_frames_go),
+        FLOW_TEST(test_those_that_wait_have_their_turn),
+        FLOW_TEST(test_another_account_has_more_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

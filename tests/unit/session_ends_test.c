@@ -156,6 +156,21 @@ static void a_callback_may_stop_the_session_and_nothing_more_comes(void **state)
     assert_int_equal(nrt__session_state_get(e->session), NRT__SESSION_CLOSED);
 }
 
+/* There is room for bodies once a session is ready: whoever asks before that is told then. */
+static void who_asks_for_room_too_early_is_told_later(void **state) {
+    (void)state;
+    engine_disconnect(e);
+    nrt__session_start(e->session, &e->login);
+    assert_int_equal(engine_feed(e, ENGINE_INFO), 0);
+    engine_events(e);
+    assert_int_equal(nrt__session_capacity(e->session), 0);
+    engine_take(e);
+    assert_string_equal(engine_events(e), "");
+    assert_int_equal(engine_feed(e, "PONG\r\n"), 0);
+    assert_string_equal(engine_events(e), "ready\ndrained\n");
+    assert_true(nrt__session_capacity(e->session) > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -168,6 +183,7 @@ int main(void) {
         TEST(a_violation_without_a_subject_is_an_error_of_the_server),
         TEST(a_message_of_several_reads_arrives_in_one_piece),
         TEST(a_callback_may_stop_the_session_and_nothing_more_comes),
+        TEST(who_asks_for_room_too_early_is_told_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
