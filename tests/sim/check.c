@@ -11,10 +11,20 @@ static bool says_certain(int error) {
            error == NRT_ERR_NO_SERVICE || error == NRT_ERR_BUSY;
 }
 
-/* What may become of a call that nothing harms. */
+/* What may become of a call that nothing harms: services that find out whether they may send frames
+ * refuse streams until they know. */
 static bool is_fine(const call *c) {
-    return c->error == 0 || (c->error == NRT_ERR_TOO_LARGE && !c->w->multi_reply) ||
-           c->error == NRT_ERR_TOO_LARGE;
+    return c->error == 0 || c->error == NRT_ERR_TOO_LARGE;
+}
+
+/* Of such a call, how long it may take: a window needs its way there and back, no ping. */
+static int64_t longest_ms(const call *c) {
+    int64_t turns = (int64_t)((c->up + c->down) / 4096) + 10;
+    return c->delay_ms + 1000 + turns * 150;
+}
+
+static bool is_unhurried(const call *c) {
+    return c->pace_up_ms == 0 && c->pace_down_ms == 0 && c->take_ms == 0 && c->take_up_ms == 0;
 }
 
 void check_closed(call *c, const nrt_result *result) {
@@ -37,6 +47,10 @@ void check_closed(call *c, const nrt_result *result) {
         sim_fail(w, "no double execution", "call %d: %u attempts, %d executions", c->number,
                  result->attempts, c->executions);
     }
+    if (w->faults.calm && is_unhurried(c) && w->faults.ducks == 0 &&
+        w->now_ms > c->begin_ms + 1000 + longest_ms(c)) {
+        sim_fail(w, "what nothing holds up does not wait", "call %d", c->number);
+    }
     if (w->faults.calm && !is_fine(c)) {
         sim_fail(w, "what nothing harms succeeds", "call %d: %s", c->number, result->detail);
     }
@@ -46,6 +60,10 @@ void check_in_time(world *w) {
     for (size_t i = 0; i < w->call_count; i++) {
         const call *c = &w->calls[i];
         int64_t from = c->begin_ms > FAULTS_END_MS ? c->begin_ms : FAULTS_END_MS;
+        if (c->orphaned_ms > 0 && !c->closed && w->faults.freezes == 0 && !c->doubled &&
+            w->now_ms > c->orphaned_ms + NRT__FLOW_DEAD_MS + 3000) {
+            sim_fail(w, "who waits for the dead learns it by their silence", "call %d", c->number);
+        }
         if (c->begun && !c->closed && w->now_ms > from + c->timeout_ms + SETTLE_MS) {
             sim_fail(w, "nothing hangs", "call %d is still open", c->number);
         }

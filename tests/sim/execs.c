@@ -41,6 +41,9 @@ void exec_orphan(node *n) {
         exec *x = &n->w->execs[i];
         if (x->by == n && !x->done) {
             x->canceled = true;
+            if (x->c->status != 0 && x->c->answered_by == x) {
+                x->c->orphaned_ms = n->w->now_ms;
+            }
             end(x);
         }
     }
@@ -108,7 +111,10 @@ static void send_more(exec *x) {
         size_t sent;
         if (x->answered >= c->abort_at) {
             x->aborted = true;
-            nrt__exchange_abort(x->exchange, "origin");
+            bool sized = x->exchange->response.message.has_length;
+            if (!c->stops || !sized || c->head) {
+                nrt__exchange_abort(x->exchange, "origin");
+            }
             end(x);
             return;
         }

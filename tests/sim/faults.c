@@ -7,30 +7,52 @@
 #include "core/token.h"
 #include "sim.h"
 
-enum { FORGED_MAX = 256 };
+enum { FORGED_MAX = 512 };
 
 static char *forged[FORGED_MAX];
 static size_t forged_count;
 
-bool faults_load(const char *folder) {
-    char path[512];
-    char line[512];
-    snprintf(path, sizeof(path), "%s/protocol/frames.txt", folder);
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        return false;
+/* The frame that a line of a vector names, if any; what stands behind it is cut off. */
+static const char *frame_of(char *line) {
+    static const char *const words[] = {"frame ", "exact ", "none ", "<- t=", "-> t="};
+    line[strcspn(line, "\n|")] = '\0';
+    char *from = strstr(line, " from ");
+    if (from) {
+        *from = '\0';
     }
-    while (fgets(line, sizeof(line), file) && forged_count < FORGED_MAX) {
-        static const char *const words[] = {"frame ", "exact ", "none "};
-        line[strcspn(line, "\n")] = '\0';
-        for (size_t i = 0; i < 3; i++) {
-            if (strncmp(line, words[i], strlen(words[i])) == 0) {
-                forged[forged_count++] = strdup(line + strlen(words[i]));
-            }
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (strncmp(line, words[i], strlen(words[i])) == 0) {
+            return line + (i < 3 ? strlen(words[i]) : 3);
         }
     }
-    fclose(file);
+    return NULL;
+}
+
+bool faults_load(const char *folder) {
+    static const char *const files[] = {"frames", "client", "service"};
+    char path[512];
+    char line[512];
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof(path), "%s/protocol/%s.txt", folder, files[i]);
+        FILE *file = fopen(path, "r");
+        if (!file) {
+            return false;
+        }
+        while (fgets(line, sizeof(line), file) && forged_count < FORGED_MAX) {
+            const char *frame = frame_of(line);
+            if (frame) {
+                forged[forged_count++] = strdup(frame);
+            }
+        }
+        fclose(file);
+    }
     return forged_count > 0;
+}
+
+void faults_unload(void) {
+    while (forged_count > 0) {
+        free(forged[--forged_count]);
+    }
 }
 
 /* ---- messages ---- */
@@ -63,7 +85,7 @@ int faults_judge(const model_message *message, void *arg) {
     if (sim_chance(w, w->faults.repeat)) {
         call *c = call_of(w, message);
         sim_trace(w, "  twice");
-        if (c && strstr(message->subject.ptr, ".requests.")) {
+        if (c && memmem(message->subject.ptr, message->subject.len, ".requests.", 10)) {
             c->doubled = true;
         }
         return 2;
@@ -114,8 +136,11 @@ static void forge_by_insider(world *w, void *arg, uint32_t tag) {
         return;
     }
     const char *subject = stream[0] && sim_chance(w, 50) ? stream : inbox;
-    int size = snprintf(header, sizeof(header), "NATS/1.0\r\nNRT-Frame: %s\r\n\r\n",
-                        forged[sim_below(w, (uint32_t)forged_count)]);
+    const char *text = forged[sim_below(w, (uint32_t)forged_count)];
+    if (sim_chance(w, 20)) { /* more than there is room for, or less than was given */
+        text = sim_chance(w, 50) ? "t=credit, max=999999999999999" : "t=credit, max=1";
+    }
+    int size = snprintf(header, sizeof(header), "NATS/1.0\r\nNRT-Frame: %s\r\n\r\n", text);
     nrt_str block = {header, (size_t)size};
     int known = nrt__frame_read(&frame, block);
     bool content = (frame.has & NRT__FRAME_HAS_N) && frame.type != NRT__FRAME_PING;

@@ -60,6 +60,7 @@ static pid_t start(place *at, uint64_t next, uint64_t to, uint64_t jobs) {
             sim_play(seed, false);
             at->done++;
         }
+        faults_unload();
         exit(0); /* not _exit: what leaks is found then */
     }
     return pid;
@@ -206,14 +207,17 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (!faults_load(vectors ? vectors : "tests/vectors")) {
-        fprintf(stderr, "sim: %s/protocol/frames.txt cannot be read; --vectors says where it is\n",
+        fprintf(stderr, "sim: %s/protocol cannot be read; --vectors says where it is\n",
                 vectors ? vectors : "tests/vectors");
         return 2;
     }
     if (from == to) {
         sim_play(from, verbose);
+        faults_unload();
         printf("sim: seed %llu is fine\n", (unsigned long long)from);
         return 0;
     }
-    return play_all(from, to, jobs, progress);
+    int failed = play_all(from, to, jobs, progress);
+    faults_unload();
+    return failed;
 }

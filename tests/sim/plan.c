@@ -77,6 +77,7 @@ void plan_call(world *w, call *c) {
     c->hold = sim_chance(w, 50);
     c->refuses_upgrade = sim_chance(w, 20);
     c->spins_out = sim_chance(w, 30);
+    c->stops = sim_chance(w, 50);
     c->abort_at = harmless || sim_chance(w, 92) ? SIZE_MAX : sim_below(w, (uint32_t)c->down + 1);
 }
 

@@ -109,6 +109,7 @@ struct call {
     bool refuses_upgrade;
     bool spins_out;  /* once canceled, it goes on for a while */
     size_t abort_at; /* of its body; SIZE_MAX: never */
+    bool stops;      /* there, as if that was all */
     uint32_t pace_down_ms;
     uint32_t take_up_ms;
     /* the client's state */
@@ -128,8 +129,9 @@ struct call {
     int64_t closed_ms;
     exec *answered_by;
     int executions;
-    bool meddled; /* somebody who knows its secrets put in frames */
-    bool doubled; /* the broker delivered its request twice */
+    bool meddled;        /* somebody who knows its secrets put in frames */
+    bool doubled;        /* the broker delivered its request twice */
+    int64_t orphaned_ms; /* who was answering it has died; 0 */
 };
 
 /* One run of a handler. */
@@ -238,8 +240,9 @@ void faults_plan(world *w);
 int faults_judge(const model_message *message, void *arg);
 size_t faults_choose(size_t count, void *arg);
 
-/* Reads the frames that strangers send (tests/vectors/protocol/frames.txt). False: not there. */
+/* Reads the frames that are forged (tests/vectors/protocol). False: not there. */
 bool faults_load(const char *folder);
+void faults_unload(void);
 
 /* ---- body.c ---- */
 

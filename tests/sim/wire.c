@@ -136,8 +136,9 @@ static void on_request(world *w, const model_message *message, const nrt__frame 
     if (wire->count == TALKS_MAX) {
         sim_fail(w, "requests are not sent without end", "%d attempts", TALKS_MAX);
     }
+    const char *payload_end = message->payload.ptr + message->payload.len;
     const char *line = memmem(message->payload.ptr, message->payload.len, name, sizeof(name) - 1);
-    const char *end = line ? memchr(line, '\r', 200) : NULL;
+    const char *end = line ? memchr(line, '\r', (size_t)(payload_end - line)) : NULL;
     if (!end) {
         sim_fail(w, "the protocol is kept", "a request says nothing of NRT-Accept");
     }
@@ -148,7 +149,7 @@ static void on_request(world *w, const model_message *message, const nrt__frame 
     snprintf(t->inbox, sizeof(t->inbox), "%.*s", NRT__ARG(message->reply));
     const char *slash = memchr(message->payload.ptr, '/', message->payload.len);
     if (frame->type == NRT__FRAME_OPEN) { /* behind NRT/1 */
-        slash = memchr(slash + 1, '/', 100);
+        slash = memchr(slash + 1, '/', (size_t)(payload_end - slash - 1));
     }
     t->c = &w->calls[strtoul(slash + 1, NULL, 10) % CALLS_MAX];
     t->excused = t->c->meddled;
