@@ -181,7 +181,9 @@ static int on_end(nrt__client *client, nrt__pending *one, nrt_str payload, const
 /* The service has broken off. */
 static void on_abort(nrt__client *client, nrt__pending *one, const nrt__frame *frame) {
     nrt__call *call = one->call;
-    if (nrt__str_equal(frame->code, NRT__STR("none"))) { /* it wants no more of the request */
+    /* After its own end: it wants no more of our direction. */
+    bool none = nrt__str_equal(frame->code, NRT__STR("none"));
+    if (none && call->flow.in_ended) {
         call->flow.out_ended = true;
         nrt__call_finish(client, one);
         return;
