@@ -72,6 +72,7 @@ static bool grow(void *list, size_t count) {
     if (grown) {
         memcpy(list, &grown, sizeof(grown));
     }
+    /* cppcheck-suppress memleak ; the caller's list has it */
     return grown != NULL;
 }
 

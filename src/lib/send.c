@@ -14,7 +14,7 @@ static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_se
     }
     uint32_t timeout_ms = options ? options->timeout_ms : 0;
     bool long_poll = options && options->size >= sizeof(*options) && options->long_poll;
-    nrt_exchange_id own;
+    nrt_exchange_id own = 0;
     id = id ? id : &own;
     /* Only its framing is settled anew, which says nothing else than before. */
     nrt__message *message = (nrt__message *)&request->message;
