@@ -24,7 +24,7 @@ static enum MHD_Result greet(void *arg, struct MHD_Connection *connection, const
 }
 
 int main(int argc, char **argv) {
-    unsigned short port = argc > 1 ? (unsigned short)atoi(argv[1]) : 8080;
+    unsigned short port = argc > 1 ? (unsigned short)strtoul(argv[1], NULL, 10) : 8080;
     struct MHD_Daemon *httpd = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD,
                                                 port, NULL, NULL, greet, NULL, MHD_OPTION_END);
     nrt_options options;

@@ -26,7 +26,7 @@ static void *serve(void *number) {
 int main(int argc, char **argv) {
     static int numbers[64];
     pthread_t threads[64];
-    int count = argc > 1 ? atoi(argv[1]) : 4;
+    int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 4;
     for (int i = 0; i < count && i < 64; i++) {
         numbers[i] = i;
         if (pthread_create(&threads[i], NULL, serve, &numbers[i]) != 0) {

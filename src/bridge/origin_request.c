@@ -76,7 +76,7 @@ static bool join_target(nrt__origin_conn *conn, nrt__message *request) {
     if (!joined) {
         return false;
     }
-    memcpy(joined, base, len);
+    memcpy(joined, base, len); /* NOLINT(bugprone-not-null-terminated-result): counted */
     memcpy(joined + len, request->target.ptr, request->target.len);
     request->target = (nrt_str){joined, len + request->target.len};
     return true;

@@ -7,7 +7,7 @@
 
 enum { TEXT_SIZE = 32 };
 
-static const double SHOW_AFTER_S = 1.0;
+static const double show_after_s = 1.0;
 
 void nrt__progress_begin(nrt__progress *progress, const char *what, uint64_t total, double now_s) {
     nrt__progress_end(progress);
@@ -63,7 +63,7 @@ int nrt__progress_write(const nrt__progress *progress, uint64_t done, double now
 
 void nrt__progress_show(nrt__progress *progress, uint64_t done, double now_s) {
     char line[160];
-    if (!progress->wanted || !progress->what || now_s - progress->began_s < SHOW_AFTER_S) {
+    if (!progress->wanted || !progress->what || now_s - progress->began_s < show_after_s) {
         return;
     }
     (void)nrt__progress_write(progress, done, now_s, line, sizeof(line));

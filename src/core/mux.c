@@ -108,7 +108,7 @@ static bool find_literal(const nrt__mux_node *node, nrt_str text, size_t *at) {
 static nrt__mux_node *grow_literal(nrt__mux_node *node, nrt_str text) {
     size_t at;
     if (find_literal(node, text, &at)) {
-        return node->literals[at];
+        return node->literals[at]; /* NOLINT(clang-analyzer-core.NullDereference): found in there */
     }
     /* A copy, behind the node: a pattern that cannot be added leaves nodes. */
     nrt__mux_node *child = calloc(1, sizeof(*child) + text.len);
@@ -121,7 +121,7 @@ static nrt__mux_node *grow_literal(nrt__mux_node *node, nrt_str text) {
     }
     child->literal = (nrt_str){(char *)(child + 1), text.len};
     memmove(node->literals + at + 1, node->literals + at,
-            (node->count - at) * sizeof(*node->literals));
+            (node->count - at) * sizeof(nrt__mux_node *));
     node->literals[at] = child;
     node->count++;
     return child;

@@ -100,7 +100,7 @@ static char *make_location(nrt_str path, bool slash, nrt_str query, nrt__arena *
     return out;
 }
 
-static int redirect(verdict *found, nrt_str method, char *location) {
+static int redirect(verdict *found, nrt_str method, const char *location) {
     bool safe = nrt__str_equal(method, NRT__STR("GET")) || nrt__str_equal(method, NRT__STR("HEAD"));
     found->route = NULL;
     found->status = safe ? 301 : 308;

@@ -86,8 +86,7 @@ nrt__session *nrt__conn_session(const nrt_conn *conn);
 
 /* As nrt_serve; `finish(arg)` is called when the service is gone. */
 int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-                    const nrt_service_options *options, void (*finish)(void *arg),
-                    nrt_service **service);
+                    const nrt_service_options *given, void (*finish)(void *arg), nrt_service **out);
 
 /* The handler of an accepted exchange is to run (nrt__run_fn). */
 void nrt__serve_run(nrt_exchange *exchange, void *arg);
