@@ -63,8 +63,8 @@ static void settle_location(nrt__message *response) {
             nrt__url_parse(field->value, &url) == 0 && nrt__host_is_nats(url.host)) {
             char *plain = nrt__arena_get(&response->arena, field->value.len - 1);
             if (plain) {
-                memcpy(plain, "http", 4);
                 /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): counted */
+                memcpy(plain, "http", 4);
                 memcpy(plain + 4, field->value.ptr + 5, field->value.len - 5);
                 field->value = (nrt_str){plain, field->value.len - 1};
             }
