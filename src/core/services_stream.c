@@ -458,14 +458,16 @@ static nrt__served *find(nrt_service *service, nrt_str subject) {
     return one->exchange->service == service && nrt__token_is(&one->token, text) ? one : NULL;
 }
 
-/* Whoever still talks to an exchange that is over learns that it is: but not everybody at once, and
- * never in answer to an abort. */
+/* Whoever still talks to an exchange that is over learns that it is: but not everybody at once,
+ * never in answer to an abort, and not while the end of the response may be on its way by another
+ * session, which this would overtake. */
 static void tell_unknown(nrt_service *service, const nrt__nats_msg *msg, const nrt__frame *frame) {
     nrt__services *services = service->services;
     const nrt__frame abort = {.type = NRT__FRAME_ABORT, .code = NRT__STR("unknown")};
     char text[NRT__FRAME_TEXT_MAX];
     uint64_t count;
-    if (frame->type == NRT__FRAME_ABORT || !nrt__reply_is_safe(msg->reply) ||
+    if (frame->type == NRT__FRAME_ABORT || !nrt__session_is_alone(services->session) ||
+        !nrt__reply_is_safe(msg->reply) ||
         !nrt__log_due(services->env, &services->unknown, &count)) {
         return;
     }

@@ -151,6 +151,9 @@ void nrt__session_sub_stays(nrt__sub *sub);
 /* Inside an nrt__msg_fn: the session by which the message came. */
 nrt__session *nrt__session_delivering(const nrt__session *session);
 
+/* No other session stands beside it. */
+bool nrt__session_is_alone(const nrt__session *session);
+
 /* NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY: then `fn` is not called. */
 int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg);
 

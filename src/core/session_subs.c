@@ -55,6 +55,10 @@ nrt__session *nrt__session_delivering(const nrt__session *session) {
     return session->subs->delivering;
 }
 
+bool nrt__session_is_alone(const nrt__session *session) {
+    return !session->subs->sessions->beside;
+}
+
 static bool is_open(const nrt__session *session) {
     return session->state >= NRT__SESSION_WAIT_PONG;
 }
