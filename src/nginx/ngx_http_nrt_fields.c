@@ -1,0 +1,588 @@
+/*
+ * Between nginx's idea of a message and the library's: heads of requests and responses.
+ */
+
+#include "ngx_http_nrt.h"
+
+#include "core/message.h"
+#include "core/str.h"
+#include "core/url.h"
+
+
+typedef struct {
+    ngx_str_t   name;
+    ngx_uint_t  offset;
+} ngx_http_nrt_known_t;
+
+
+/* what other parts of nginx look for by pointer */
+
+static ngx_http_nrt_known_t  ngx_http_nrt_known[] = {
+    { ngx_string("Server"), offsetof(ngx_http_headers_out_t, server) },
+    { ngx_string("Date"), offsetof(ngx_http_headers_out_t, date) },
+    { ngx_string("Content-Encoding"),
+      offsetof(ngx_http_headers_out_t, content_encoding) },
+    { ngx_string("Content-Range"),
+      offsetof(ngx_http_headers_out_t, content_range) },
+    { ngx_string("Accept-Ranges"),
+      offsetof(ngx_http_headers_out_t, accept_ranges) },
+    { ngx_string("Last-Modified"),
+      offsetof(ngx_http_headers_out_t, last_modified) },
+    { ngx_string("WWW-Authenticate"),
+      offsetof(ngx_http_headers_out_t, www_authenticate) },
+    { ngx_string("Expires"), offsetof(ngx_http_headers_out_t, expires) },
+    { ngx_string("ETag"), offsetof(ngx_http_headers_out_t, etag) },
+    { ngx_null_string, 0 }
+};
+
+
+/* of a response whose body comes from elsewhere, as nginx's own modules keep them */
+
+static ngx_str_t  ngx_http_nrt_kept[] = {
+    ngx_string("Content-Type"),
+    ngx_string("Set-Cookie"),
+    ngx_string("Content-Disposition"),
+    ngx_string("Cache-Control"),
+    ngx_string("Expires"),
+    ngx_string("Accept-Ranges"),
+    ngx_null_string
+};
+
+
+static ngx_uint_t
+ngx_http_nrt_is(ngx_str_t *name, ngx_str_t *other)
+{
+    return name->len == other->len
+           && ngx_strncasecmp(name->data, other->data, name->len) == 0;
+}
+
+
+static ngx_uint_t
+ngx_http_nrt_is_text(ngx_str_t *name, const char *text)
+{
+    return name->len == ngx_strlen(text)
+           && ngx_strncasecmp(name->data, (u_char *) text, name->len) == 0;
+}
+
+
+/* ---- requests ---- */
+
+/* what nginx lets through, and RFC 9110 and 9112 do not; and what cannot go through NATS */
+
+ngx_int_t
+ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
+{
+    nrt_str           host, name, port;
+    ngx_uint_t        i, hosts;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    hosts = 0;
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_nrt_is_text(&h[i].key, "Host")) {
+            host.ptr = (char *) h[i].value.data;
+            host.len = h[i].value.len;
+
+            if (++hosts > 1 || !nrt__authority_split(host, &name, &port)) {
+                *why = hosts > 1 ? "Host is there twice" : "Host is not valid";
+                return NRT_ERR_BAD_REQUEST;
+            }
+        }
+    }
+
+    if (r->method_name.len == 7
+        && ngx_strncmp(r->method_name.data, "CONNECT", 7) == 0)
+    {
+        *why = "CONNECT is not supported: there is no TCP tunnel through NATS; "
+               "use http:// for .nats hosts";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    h = r->headers_in.upgrade;
+
+    if (h && ngx_strcasestrn(h->value.data, (char *) "h2c", 3 - 1)) {
+        *why = "HTTP/2 by an upgrade (h2c) is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    h = r->headers_in.content_type;
+
+    if (h && h->value.len >= 16
+        && ngx_strncasecmp(h->value.data, (u_char *) "application/grpc", 16)
+           == 0)
+    {
+        *why = "gRPC is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    return 0;
+}
+
+
+/* `http://` HOST TARGET; as the client wrote it, unless it was rewritten */
+
+static char *
+ngx_http_nrt_url(ngx_http_request_t *r, ngx_str_t *host)
+{
+    size_t      len;
+    u_char     *p, *url;
+    uintptr_t   escape;
+
+    if (r->valid_unparsed_uri && r == r->main) {
+        len = r->unparsed_uri.len;
+        escape = 0;
+
+    } else {
+        escape = 2 * ngx_escape_uri(NULL, r->uri.data, r->uri.len,
+                                    NGX_ESCAPE_URI);
+        len = r->uri.len + escape + 1 + r->args.len;
+    }
+
+    url = ngx_pnalloc(r->pool, 7 + host->len + len + 1);
+    if (url == NULL) {
+        return NULL;
+    }
+
+    p = ngx_cpymem(url, "http://", 7);
+    p = ngx_cpymem(p, host->data, host->len);
+
+    if (r->valid_unparsed_uri && r == r->main) {
+        p = ngx_cpymem(p, r->unparsed_uri.data, r->unparsed_uri.len);
+
+    } else {
+        if (escape) {
+            p = (u_char *) ngx_escape_uri(p, r->uri.data, r->uri.len,
+                                          NGX_ESCAPE_URI);
+        } else {
+            p = ngx_cpymem(p, r->uri.data, r->uri.len);
+        }
+
+        if (r->args.len) {
+            *p++ = '?';
+            p = ngx_cpymem(p, r->args.data, r->args.len);
+        }
+    }
+
+    *p = '\0';
+
+    /* a NUL in it would hide the rest */
+
+    return ngx_strlen(url) == (size_t) (p - url) ? (char *) url : NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_nrt_is_set(ngx_http_nrt_loc_conf_t *nlcf, ngx_str_t *name)
+{
+    ngx_uint_t             i;
+    ngx_http_nrt_field_t  *field;
+
+    if (nlcf->set == NULL) {
+        return 0;
+    }
+
+    field = nlcf->set->elts;
+
+    for (i = 0; i < nlcf->set->nelts; i++) {
+        if (ngx_http_nrt_is(&field[i].name, name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_http_nrt_add(nrt_fields *fields, ngx_str_t *name, ngx_str_t *value)
+{
+    nrt_str  n, v;
+
+    n.ptr = (char *) name->data;
+    n.len = name->len;
+    v.ptr = value->len ? (char *) value->data : "";
+    v.len = value->len;
+
+    return nrt_fields_add(fields, n, v);
+}
+
+
+static int
+ngx_http_nrt_add_fields(ngx_http_request_t *r, nrt_fields *fields)
+{
+    int                       error;
+    ngx_str_t                 value;
+    ngx_uint_t                i;
+    ngx_list_part_t          *part;
+    ngx_table_elt_t          *h;
+    ngx_http_nrt_field_t     *field;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; nlcf->pass_request_headers; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        /* Host follows from nrt_pass, Content-Length from the body; nginx has met what was expected */
+
+        if (ngx_http_nrt_is_text(&h[i].key, "Host")
+            || ngx_http_nrt_is_text(&h[i].key, "Content-Length")
+            || ngx_http_nrt_is_text(&h[i].key, "Expect")
+            || ngx_http_nrt_is_set(nlcf, &h[i].key))
+        {
+            continue;
+        }
+
+        error = ngx_http_nrt_add(fields, &h[i].key, &h[i].value);
+        if (error < 0) {
+            return error;
+        }
+    }
+
+    /* with what Connection nominates */
+
+    nrt__fields_strip_hop(fields);
+
+    field = nlcf->set ? nlcf->set->elts : NULL;
+
+    for (i = 0; field && i < nlcf->set->nelts; i++) {
+
+        if (ngx_http_complex_value(r, &field[i].value, &value) != NGX_OK) {
+            return NRT_ERR_MEMORY;
+        }
+
+        if (value.len == 0) {
+            continue;
+        }
+
+        error = ngx_http_nrt_add(fields, &field[i].name, &value);
+        if (error < 0) {
+            return error;
+        }
+    }
+
+    return 0;
+}
+
+
+nrt_request *
+ngx_http_nrt_create_request(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    ngx_str_t *host, int *error)
+{
+    char         *url;
+    u_char       *method;
+    nrt_request  *request;
+
+    method = ngx_pnalloc(r->pool, r->method_name.len + 1);
+    url = ngx_http_nrt_url(r, host);
+
+    if (method == NULL || url == NULL) {
+        *error = method ? NRT_ERR_URL : NRT_ERR_MEMORY;
+        return NULL;
+    }
+
+    (void) ngx_cpystrn(method, r->method_name.data, r->method_name.len + 1);
+
+    request = nrt_request_create((char *) method, url, error);
+    if (request == NULL) {
+        return NULL;
+    }
+
+    *error = ngx_http_nrt_add_fields(r, nrt_request_edit(request));
+
+    if (*error < 0) {
+        nrt_request_destroy(request);
+        return NULL;
+    }
+
+    return request;
+}
+
+
+/* ---- responses ---- */
+
+static u_char *
+ngx_http_nrt_copy(ngx_pool_t *pool, nrt_str text)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(pool, text.len + 1);
+
+    if (p) {
+        if (text.len) {
+            ngx_memcpy(p, text.ptr, text.len);
+        }
+
+        p[text.len] = '\0';
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_nrt_copy_fields(ngx_http_request_t *r, ngx_array_t *to,
+    const nrt_fields *from)
+{
+    size_t            i, n;
+    nrt_str           name, value;
+    ngx_table_elt_t  *h;
+
+    n = from ? nrt_fields_count(from) : 0;
+
+    if (to->elts == NULL
+        && ngx_array_init(to, r->pool, n + 1, sizeof(ngx_table_elt_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        (void) nrt_fields_at(from, i, &name, &value);
+
+        h = ngx_array_push(to);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->hash = 1;
+        h->key.len = name.len;
+        h->key.data = ngx_http_nrt_copy(r->pool, name);
+        h->value.len = value.len;
+        h->value.data = ngx_http_nrt_copy(r->pool, value);
+        h->lowcase_key = ngx_pnalloc(r->pool, name.len);
+
+        if (h->key.data == NULL || h->value.data == NULL
+            || h->lowcase_key == NULL)
+        {
+            to->nelts--;
+            return NGX_ERROR;
+        }
+
+        ngx_strlow(h->lowcase_key, h->key.data, name.len);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_str_t *
+ngx_http_nrt_field(ngx_http_nrt_ctx_t *ctx, char *name)
+{
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
+
+    h = ctx->fields.elts;
+
+    for (i = 0; i < ctx->fields.nelts; i++) {
+        if (ngx_http_nrt_is_text(&h[i].key, name)) {
+            return &h[i].value;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
+{
+    off_t                  length;
+    u_char                *p;
+    ngx_uint_t             i;
+    ngx_table_elt_t       *h, **ph;
+    ngx_http_nrt_known_t  *known;
+
+    if (ngx_http_nrt_is_text(&field->key, "Content-Length")) {
+        length = ngx_atoof(field->value.data, field->value.len);
+
+        if (length != NGX_ERROR) {
+            r->headers_out.content_length_n = length;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_nrt_is_text(&field->key, "Content-Type")) {
+        p = (u_char *) ngx_strchr(field->value.data, ';');
+
+        r->headers_out.content_type = field->value;
+        r->headers_out.content_type_len = p ? (size_t) (p - field->value.data)
+                                            : field->value.len;
+        r->headers_out.content_type_lowcase = NULL;
+
+        while (r->headers_out.content_type_len
+               && field->value.data[r->headers_out.content_type_len - 1] == ' ')
+        {
+            r->headers_out.content_type_len--;
+        }
+
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = *field;
+
+    if (ngx_http_nrt_is_text(&h->key, "Cache-Control")) {
+
+        if (r->headers_out.cache_control.elts == NULL
+            && ngx_array_init(&r->headers_out.cache_control, r->pool, 1,
+                              sizeof(ngx_table_elt_t *))
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ph = ngx_array_push(&r->headers_out.cache_control);
+        if (ph == NULL) {
+            return NGX_ERROR;
+        }
+
+        *ph = h;
+        return NGX_OK;
+    }
+
+    for (i = 0; ngx_http_nrt_known[i].name.len; i++) {
+        known = &ngx_http_nrt_known[i];
+
+        if (ngx_http_nrt_is(&h->key, &known->name)) {
+            ph = (ngx_table_elt_t **)
+                     ((char *) &r->headers_out + known->offset);
+            *ph = h;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* what is not for the client: of this connection only, for nginx, or hidden */
+
+static ngx_uint_t
+ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_http_nrt_loc_conf_t *nlcf,
+    ngx_str_t *name)
+{
+    uint8_t      id, flags;
+    nrt_str      text;
+    ngx_str_t   *hide;
+    ngx_uint_t   i;
+
+    text.ptr = (char *) name->data;
+    text.len = name->len;
+
+    nrt__field_look_up(text, &id, &flags);
+
+    if (id == NRT__UPGRADE) {
+        return ctx->status != NGX_HTTP_SWITCHING_PROTOCOLS;
+    }
+
+    if ((flags & NRT__FIELD_HOP) && id != NRT__TRAILER) {
+        return 1;
+    }
+
+    if (name->len > 8
+        && ngx_strncasecmp(name->data, (u_char *) "X-Accel-", 8) == 0)
+    {
+        return 1;
+    }
+
+    hide = nlcf->hide ? nlcf->hide->elts : NULL;
+
+    for (i = 0; hide && i < nlcf->hide->nelts; i++) {
+        if (ngx_http_nrt_is(&hide[i], name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_nrt_set_fields(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    ngx_uint_t redirect)
+{
+    ngx_uint_t                i, k;
+    ngx_table_elt_t          *h;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    h = ctx->fields.elts;
+
+    for (i = 0; i < ctx->fields.nelts; i++) {
+
+        if (redirect) {
+            for (k = 0; ngx_http_nrt_kept[k].len; k++) {
+                if (ngx_http_nrt_is(&ngx_http_nrt_kept[k], &h[i].key)) {
+                    break;
+                }
+            }
+
+            if (ngx_http_nrt_kept[k].len == 0) {
+                continue;
+            }
+        }
+
+        if (!ngx_http_nrt_is_hidden(ctx, nlcf, &h[i].key)
+            && ngx_http_nrt_set_field(r, &h[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_nrt_set_trailers(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h, *to;
+
+    h = ctx->trailers.elts;
+
+    for (i = 0; i < ctx->trailers.nelts; i++) {
+        to = ngx_list_push(&r->headers_out.trailers);
+        if (to == NULL) {
+            return NGX_ERROR;
+        }
+
+        *to = h[i];
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,521 @@
+/*
+ * From a request of nginx to an exchange: where it goes, and its body, read first or as it comes.
+ */
+
+#include "ngx_http_nrt.h"
+
+#include "core/subject.h"
+
+
+static void ngx_http_nrt_body_handler(ngx_http_request_t *r);
+static void ngx_http_nrt_read_body(ngx_http_request_t *r);
+static void ngx_http_nrt_cleanup(void *data);
+
+
+/* This version of nginx looks into Connection, and does not keep it. */
+
+static ngx_uint_t
+ngx_http_nrt_connection_upgrades(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("Connection") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Connection",
+                                   h[i].key.len) == 0
+                && ngx_strcasestrn(h[i].value.data, (char *) "upgrade", 7 - 1))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_nrt_handler(ngx_http_request_t *r)
+{
+    int                       error;
+    ngx_int_t                 rc;
+    const char               *why;
+    ngx_http_cleanup_t       *cln;
+    ngx_http_nrt_ctx_t       *ctx;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_nrt_ctx_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->request = r;
+    ctx->peer = nlcf->peer;
+    ctx->began = ngx_current_msec;
+    ctx->event.data = r;
+    ctx->event.log = r->connection->log;
+    ctx->event.handler = ngx_http_nrt_wake;
+
+    cln->handler = ngx_http_nrt_cleanup;
+    cln->data = ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_nrt_module);
+
+    why = NULL;
+    error = ngx_http_nrt_check(r, &why);
+
+    if (error < 0) {
+        r->keepalive = 0;
+
+    } else if (nlcf->max_body
+               && r->headers_in.content_length_n > nlcf->max_body)
+    {
+        error = NRT_ERR_TOO_LARGE;
+    }
+
+    if (error < 0) {
+        r->main->count++;
+        ngx_http_nrt_fail(r, ctx, error, why);
+        return NGX_DONE;
+    }
+
+    ctx->upgrade = r == r->main
+                   && r->headers_in.upgrade
+                   && r->headers_in.upgrade->value.len
+                   && ngx_http_nrt_connection_upgrades(r)
+                   && r->http_version == NGX_HTTP_VERSION_11
+                   && r->headers_in.content_length_n <= 0
+                   && !r->headers_in.chunked;
+
+    if (!nlcf->request_buffering && r == r->main) {
+        r->request_body_no_buffering = 1;
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_nrt_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_nrt_host(ngx_http_request_t *r, ngx_str_t *host)
+{
+    char                     *name;
+    nrt_str                   text;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    if (ngx_http_complex_value(r, nlcf->pass, host) != NGX_OK) {
+        return NRT_ERR_MEMORY;
+    }
+
+    name = ngx_pnalloc(r->pool, NRT__HOST_MAX + 1);
+    if (name == NULL) {
+        return NRT_ERR_MEMORY;
+    }
+
+    text.ptr = (char *) host->data;
+    text.len = host->len;
+
+    if (nrt__host_canonical(text, name) < 0) {
+        return NRT_ERR_HOST;
+    }
+
+    host->data = (u_char *) name;
+    host->len = ngx_strlen(name);
+
+    return 0;
+}
+
+
+/* a body that is all here, and fits in one message with the head */
+
+static int
+ngx_http_nrt_set_body(ngx_http_request_t *r, nrt_request *request, size_t size)
+{
+    u_char       *start, *p;
+    nrt_str       body;
+    ngx_chain_t  *cl;
+
+    start = ngx_pnalloc(r->pool, size);
+    if (start == NULL) {
+        return NRT_ERR_MEMORY;
+    }
+
+    p = start;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    body.ptr = (char *) start;
+    body.len = size;
+
+    return nrt_request_set_body(request, body);
+}
+
+
+static int
+ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    const char **why)
+{
+    int                       error;
+    off_t                     size;
+    char                     *upgrade;
+    ngx_str_t                 host;
+    ngx_uint_t                files;
+    ngx_chain_t              *cl;
+    nrt_request              *request;
+    nrt_stream_options        options;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    if (ctx->peer->conn == NULL) {
+        *why = "this worker has no connection to NATS: see the error log";
+        return NRT_ERR_DISCONNECTED;
+    }
+
+    error = ngx_http_nrt_host(r, &host);
+    if (error < 0) {
+        return error;
+    }
+
+    size = 0;
+    files = 0;
+
+    for (cl = r->request_body ? r->request_body->bufs : NULL; cl; cl = cl->next)
+    {
+        size += ngx_buf_size(cl->buf);
+        files |= cl->buf->in_file;
+    }
+
+    if (nlcf->max_body && size > nlcf->max_body) {
+        return NRT_ERR_TOO_LARGE;
+    }
+
+    request = ngx_http_nrt_create_request(r, ctx, &host, &error);
+    if (request == NULL) {
+        return error;
+    }
+
+    nrt_stream_options_init(&options);
+
+    options.timeout_ms = nlcf->timeout;
+    options.hold = 1;
+
+    if (ctx->upgrade) {
+        upgrade = ngx_pnalloc(r->pool, r->headers_in.upgrade->value.len + 1);
+        if (upgrade == NULL) {
+            nrt_request_destroy(request);
+            return NRT_ERR_MEMORY;
+        }
+
+        (void) ngx_cpystrn((u_char *) upgrade,
+                           r->headers_in.upgrade->value.data,
+                           r->headers_in.upgrade->value.len + 1);
+        options.upgrade = upgrade;
+
+    } else if (r->reading_body || files || size > NGX_HTTP_NRT_SMALL_BODY) {
+        options.body_follows = 1;
+        options.length = r->reading_body ? r->headers_in.content_length_n
+                                         : size;
+        ctx->uploading = 1;
+
+    } else if (size) {
+        error = ngx_http_nrt_set_body(r, request, (size_t) size);
+    }
+
+    if (error == 0) {
+        error = nrt_stream_open(ctx->peer->conn, request, &options,
+                                &ngx_http_nrt_events, ctx, &ctx->id);
+    }
+
+    nrt_request_destroy(request);
+
+    return error;
+}
+
+
+static void
+ngx_http_nrt_body_handler(ngx_http_request_t *r)
+{
+    int                  error;
+    const char          *why;
+    ngx_connection_t    *c;
+    ngx_http_nrt_ctx_t  *ctx;
+
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+
+    why = NULL;
+    error = ngx_http_nrt_open(r, ctx, &why);
+
+    if (error < 0) {
+        ctx->id = 0;
+        ngx_http_nrt_fail(r, ctx, error, why);
+        return;
+    }
+
+    ngx_http_nrt_hold(ctx->peer);
+
+    r->read_event_handler = ctx->uploading && r->reading_body
+                            ? ngx_http_nrt_read_body
+                            : ngx_http_nrt_check_client;
+    r->write_event_handler = ngx_http_nrt_write_handler;
+
+    if (!r->reading_body && c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    /* A stream of HTTP/2 has no socket of its own. */
+    if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) && !c->write->active
+        && r->stream == NULL)
+    {
+        if (ngx_add_event(c->write, NGX_WRITE_EVENT, NGX_CLEAR_EVENT)
+            == NGX_ERROR)
+        {
+            ngx_http_nrt_finalize(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+    }
+
+    if (ctx->uploading) {
+        ctx->body = r->request_body->bufs;
+        r->request_body->bufs = NULL;
+
+        ngx_http_nrt_pump(r, ctx);
+        return;
+    }
+
+    /* a client that left while its body was read */
+
+    if (c->read->pending_eof) {
+        ngx_http_nrt_check_client(r);
+    }
+}
+
+
+static void
+ngx_http_nrt_read_body(ngx_http_request_t *r)
+{
+    ngx_http_nrt_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+
+    ngx_http_nrt_pump(r, ctx);
+}
+
+
+/* bytes of a buffer: in memory, or read from the file that nginx has put them in */
+
+static ngx_int_t
+ngx_http_nrt_bytes(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    ngx_buf_t *b, nrt_str *bytes)
+{
+    size_t   size;
+    ssize_t  n;
+
+    if (ngx_buf_in_memory(b)) {
+        bytes->ptr = (char *) b->pos;
+        bytes->len = b->last - b->pos;
+        return NGX_OK;
+    }
+
+    if (!b->in_file) {
+        bytes->len = 0;
+        return NGX_OK;
+    }
+
+    if (ctx->scratch == NULL) {
+        ctx->scratch = ngx_pnalloc(r->pool, NGX_HTTP_NRT_BUFFER);
+        if (ctx->scratch == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    size = (size_t) ngx_min(b->file_last - b->file_pos, NGX_HTTP_NRT_BUFFER);
+
+    n = size ? ngx_read_file(b->file, ctx->scratch, size, b->file_pos) : 0;
+
+    if (n != (ssize_t) size) {
+        return NGX_ERROR;
+    }
+
+    bytes->ptr = (char *) ctx->scratch;
+    bytes->len = size;
+
+    return NGX_OK;
+}
+
+
+/* the body goes on: false where it has to wait, or is over */
+
+static ngx_uint_t
+ngx_http_nrt_write_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
+{
+    int                       error;
+    size_t                    sent;
+    nrt_str                   bytes;
+    ngx_buf_t                *b;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    while (ctx->body) {
+        b = ctx->body->buf;
+
+        if (ngx_http_nrt_bytes(r, ctx, b, &bytes) != NGX_OK) {
+            ngx_http_nrt_finalize(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return 0;
+        }
+
+        if (bytes.len == 0) {
+            ctx->body = ctx->body->next;
+            continue;
+        }
+
+        if (nlcf->max_body
+            && ctx->body_received + (off_t) bytes.len > nlcf->max_body)
+        {
+            ngx_http_nrt_fail(r, ctx, NRT_ERR_TOO_LARGE, NULL);
+            return 0;
+        }
+
+        error = nrt_stream_write(ctx->peer->conn, ctx->id, bytes, &sent);
+
+        if (error == NRT_ERR_STATE) {
+
+            /* the service wants no more of it: its response says why */
+
+            ctx->uploading = 0;
+            r->read_event_handler = ngx_http_nrt_check_client;
+            return 0;
+        }
+
+        if (error < 0) {
+            ngx_http_nrt_fail(r, ctx, error, NULL);
+            return 0;
+        }
+
+        ctx->body_received += sent;
+
+        if (ngx_buf_in_memory(b)) {
+            b->pos += sent;
+
+        } else {
+            b->file_pos += sent;
+        }
+
+        if (sent < bytes.len) {
+
+            /* it is not the client who makes it wait */
+
+            if (r->connection->read->timer_set) {
+                ngx_del_timer(r->connection->read);
+            }
+
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+void
+ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
+{
+    int        error;
+    ngx_int_t  rc;
+
+    while (ctx->uploading && !ctx->done && ctx->id) {
+
+        if (!ngx_http_nrt_write_body(r, ctx)) {
+            return;
+        }
+
+        if (!r->reading_body) {
+            ctx->uploading = 0;
+            r->read_event_handler = ngx_http_nrt_check_client;
+
+            if (r->connection->read->timer_set) {
+                ngx_del_timer(r->connection->read);
+            }
+
+            error = nrt_stream_end(ctx->peer->conn, ctx->id, NULL);
+
+            if (error < 0 && error != NRT_ERR_STATE) {
+                ngx_http_nrt_fail(r, ctx, error, NULL);
+            }
+
+            return;
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ngx_http_nrt_finalize(r, ctx, rc);
+            return;
+        }
+
+        ctx->body = r->request_body->bufs;
+        r->request_body->bufs = NULL;
+
+        if (ctx->body == NULL && r->reading_body) {
+            return;
+        }
+    }
+}
+
+
+void
+ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx)
+{
+    ctx->done = 1;
+
+    if (ctx->event.posted) {
+        ngx_delete_posted_event(&ctx->event);
+    }
+
+    if (ctx->id) {
+        (void) nrt_cancel(ctx->peer->conn, ctx->id);
+    }
+}
+
+
+static void
+ngx_http_nrt_cleanup(void *data)
+{
+    ngx_http_nrt_cancel(data);
+}
+
+
+void
+ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    if (ctx->done) {
+        return;
+    }
+
+    ngx_http_nrt_cancel(ctx);
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_finalize_request(r, rc);
+}
