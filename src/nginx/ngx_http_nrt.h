@@ -64,7 +64,10 @@ typedef struct {
 
 typedef struct {
     ngx_http_nrt_peer_t        *peer;
-    ngx_http_complex_value_t   *pass;
+    ngx_http_complex_value_t   *pass;     /* where it has variables */
+    ngx_str_t                   host;     /* where it has none */
+    ngx_str_t                   uri;
+    ngx_str_t                   location; /* what uri stands for */
 
     ngx_http_nrt_login_t        login;
     ngx_msec_t                  timeout;
@@ -123,9 +126,32 @@ typedef struct {
 extern ngx_module_t  ngx_http_nrt_module;
 
 
+/* names of fields */
+
+static ngx_inline ngx_uint_t
+ngx_http_nrt_is(ngx_str_t *name, ngx_str_t *other)
+{
+    return name->len == other->len
+           && ngx_strncasecmp(name->data, other->data, name->len) == 0;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_nrt_is_text(ngx_str_t *name, const char *text)
+{
+    return name->len == ngx_strlen(text)
+           && ngx_strncasecmp(name->data, (u_char *) text, name->len) == 0;
+}
+
+
 /* ngx_http_nrt_conf.c */
 
 extern ngx_command_t  ngx_http_nrt_commands[];
+
+ngx_int_t ngx_http_nrt_split(ngx_pool_t *pool, ngx_str_t *value,
+    ngx_str_t *host, ngx_str_t *uri);
+
+/* ngx_http_nrt_merge.c */
 
 void *ngx_http_nrt_create_main_conf(ngx_conf_t *cf);
 void *ngx_http_nrt_create_loc_conf(ngx_conf_t *cf);
@@ -152,11 +178,14 @@ void ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     ngx_int_t rc);
 
-/* ngx_http_nrt_fields.c */
+/* ngx_http_nrt_head.c */
 
 ngx_int_t ngx_http_nrt_check(ngx_http_request_t *r, const char **why);
 nrt_request *ngx_http_nrt_create_request(ngx_http_request_t *r,
-    ngx_http_nrt_ctx_t *ctx, ngx_str_t *host, int *error);
+    ngx_str_t *host, ngx_str_t *uri, int *error);
+
+/* ngx_http_nrt_fields.c */
+
 ngx_int_t ngx_http_nrt_copy_fields(ngx_http_request_t *r, ngx_array_t *to,
     const nrt_fields *from);
 ngx_int_t ngx_http_nrt_set_fields(ngx_http_request_t *r,

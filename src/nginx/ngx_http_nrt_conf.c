@@ -1,11 +1,8 @@
 /*
- * Directives, and how they are inherited. What a directive names is looked at here, so that
- * `nginx -t` refuses what could not work.
+ * Directives. What one names is looked at here, so that `nginx -t` refuses what could not work.
  */
 
 #include "ngx_http_nrt.h"
-
-#include <stdlib.h>
 
 #include "core/fields.h"
 #include "core/subject.h"
@@ -79,51 +76,111 @@ ngx_command_t  ngx_http_nrt_commands[] = {
 };
 
 
+/* HOST[URI]: the host as the library writes it, and what is behind it */
+
+ngx_int_t
+ngx_http_nrt_split(ngx_pool_t *pool, ngx_str_t *value, ngx_str_t *host,
+    ngx_str_t *uri)
+{
+    u_char   *p;
+    nrt_str   text;
+
+    p = ngx_strlchr(value->data, value->data + value->len, '/');
+
+    text.ptr = (char *) value->data;
+    text.len = p ? (size_t) (p - value->data) : value->len;
+
+    uri->data = value->data + text.len;
+    uri->len = value->len - text.len;
+
+    host->data = ngx_pnalloc(pool, NRT__HOST_MAX + 1);
+    if (host->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (nrt__host_canonical(text, (char *) host->data) < 0) {
+        return NGX_DECLINED;
+    }
+
+    host->len = ngx_strlen(host->data);
+
+    return NGX_OK;
+}
+
+
+/* in a location, in an `if` in one, in a limit_except */
+
 static char *
 ngx_http_nrt_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_nrt_loc_conf_t  *nlcf = conf;
 
-    char                               host[NRT__HOST_MAX + 1];
-    nrt_str                            text;
+    ngx_int_t                          rc;
     ngx_str_t                         *value;
     ngx_http_core_loc_conf_t          *clcf;
     ngx_http_compile_complex_value_t   ccv;
 
-    if (nlcf->pass) {
+    if (nlcf->pass || nlcf->host.data) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    nlcf->pass = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (nlcf->pass == NULL) {
-        return NGX_CONF_ERROR;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_nrt_handler;
+
+    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
+        clcf->auto_redirect = 1;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+    if (ngx_http_script_variables_count(&value[1])) {
 
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = nlcf->pass;
+        nlcf->pass = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+        if (nlcf->pass == NULL) {
+            return NGX_CONF_ERROR;
+        }
 
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[1];
+        ccv.complex_value = nlcf->pass;
+
+        return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                              : NGX_CONF_ERROR;
     }
 
-    text.ptr = (char *) value[1].data;
-    text.len = value[1].len;
+    rc = ngx_http_nrt_split(cf->pool, &value[1], &nlcf->host, &nlcf->uri);
 
-    if (nlcf->pass->lengths == NULL && nrt__host_canonical(text, host) < 0) {
+    if (rc == NGX_DECLINED) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" is not the name of a service: write a host "
-                           "that ends in .nats, without scheme, port or path, "
+                           "that ends in .nats, without scheme and port, "
                            "such as weather.nats", &value[1]);
         return NGX_CONF_ERROR;
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_nrt_handler;
+    if (rc != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (nlcf->uri.len
+        && (clcf->named
+#if (NGX_PCRE)
+            || clcf->regex
+#endif
+            || clcf->noname))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "nrt_pass \"%V\" cannot have the path \"%V\" here: "
+                           "what it would stand for is not known in a location "
+                           "given by a regular expression, in a named one, in "
+                           "an \"if\" and in a limit_except", &value[1],
+                           &nlcf->uri);
+        return NGX_CONF_ERROR;
+    }
+
+    nlcf->location = clcf->name;
 
     return NGX_CONF_OK;
 }
@@ -306,202 +363,6 @@ ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
         return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-void *
-ngx_http_nrt_create_main_conf(ngx_conf_t *cf)
-{
-    ngx_http_nrt_main_conf_t  *nmcf;
-
-    nmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_nrt_main_conf_t));
-    if (nmcf == NULL) {
-        return NULL;
-    }
-
-    if (ngx_array_init(&nmcf->peers, cf->pool, 2, sizeof(ngx_http_nrt_peer_t *))
-        != NGX_OK)
-    {
-        return NULL;
-    }
-
-    /* the environment of a master lives as long as it does */
-
-    nmcf->home = getenv("HOME");
-    nmcf->config = getenv("XDG_CONFIG_HOME");
-
-    return nmcf;
-}
-
-
-void *
-ngx_http_nrt_create_loc_conf(ngx_conf_t *cf)
-{
-    ngx_http_nrt_loc_conf_t  *nlcf;
-
-    nlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_nrt_loc_conf_t));
-    if (nlcf == NULL) {
-        return NULL;
-    }
-
-    nlcf->login.tls_first = NGX_CONF_UNSET;
-    nlcf->login.connect_timeout = NGX_CONF_UNSET_MSEC;
-    nlcf->login.retry_on = NGX_CONF_UNSET_UINT;
-    nlcf->login.retries = NGX_CONF_UNSET_UINT;
-    nlcf->timeout = NGX_CONF_UNSET_MSEC;
-    nlcf->max_body = NGX_CONF_UNSET;
-    nlcf->buffering = NGX_CONF_UNSET;
-    nlcf->request_buffering = NGX_CONF_UNSET;
-    nlcf->pass_request_headers = NGX_CONF_UNSET;
-    nlcf->intercept_errors = NGX_CONF_UNSET;
-    nlcf->hide = NGX_CONF_UNSET_PTR;
-
-    return nlcf;
-}
-
-
-static ngx_uint_t
-ngx_http_nrt_same(ngx_str_t *one, ngx_str_t *two)
-{
-    return one->len == two->len
-           && (one->len == 0
-               || ngx_strncmp(one->data, two->data, one->len) == 0);
-}
-
-
-/* the connection with such a login: one that is there, or another one */
-
-static ngx_http_nrt_peer_t *
-ngx_http_nrt_find_peer(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
-{
-    ngx_uint_t                 i;
-    ngx_http_nrt_login_t      *have;
-    ngx_http_nrt_peer_t       *peer, **peers;
-    ngx_http_nrt_main_conf_t  *nmcf;
-
-    nmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_nrt_module);
-
-    peers = nmcf->peers.elts;
-
-    for (i = 0; i < nmcf->peers.nelts; i++) {
-        have = &peers[i]->login;
-
-        if (ngx_http_nrt_same(&have->server, &login->server)
-            && ngx_http_nrt_same(&have->context, &login->context)
-            && ngx_http_nrt_same(&have->prefix, &login->prefix)
-            && ngx_http_nrt_same(&have->creds, &login->creds)
-            && ngx_http_nrt_same(&have->nkey, &login->nkey)
-            && ngx_http_nrt_same(&have->tls_ca, &login->tls_ca)
-            && ngx_http_nrt_same(&have->tls_cert, &login->tls_cert)
-            && ngx_http_nrt_same(&have->tls_key, &login->tls_key)
-            && have->tls_first == login->tls_first
-            && have->connect_timeout == login->connect_timeout
-            && have->retry_on == login->retry_on
-            && have->retries == login->retries)
-        {
-            return peers[i];
-        }
-    }
-
-    peer = ngx_pcalloc(cf->pool, sizeof(ngx_http_nrt_peer_t));
-    if (peer == NULL) {
-        return NULL;
-    }
-
-    peer->login = *login;
-
-    if (ngx_http_nrt_check_peer(cf, peer) != NGX_CONF_OK) {
-        return NULL;
-    }
-
-    peers = ngx_array_push(&nmcf->peers);
-    if (peers == NULL) {
-        return NULL;
-    }
-
-    *peers = peer;
-
-    return peer;
-}
-
-
-char *
-ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_http_nrt_loc_conf_t  *prev = parent;
-    ngx_http_nrt_loc_conf_t  *conf = child;
-
-    ngx_http_nrt_login_t      *have, *from;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    have = &conf->login;
-    from = &prev->login;
-
-    /* a server and a context exclude each other, so the nearer one wins */
-
-    if (have->server.data == NULL && have->context.data == NULL) {
-        have->server = from->server;
-        have->context = from->context;
-    }
-
-    ngx_conf_merge_str_value(have->prefix, from->prefix, "");
-
-    /* likewise ways to log in */
-
-    if (have->creds.data == NULL && have->nkey.data == NULL) {
-        have->creds = from->creds;
-        have->nkey = from->nkey;
-    }
-
-    ngx_conf_merge_str_value(have->tls_ca, from->tls_ca, "");
-    ngx_conf_merge_str_value(have->tls_cert, from->tls_cert, "");
-    ngx_conf_merge_str_value(have->tls_key, from->tls_key, "");
-    ngx_conf_merge_value(have->tls_first, from->tls_first, 0);
-    ngx_conf_merge_msec_value(have->connect_timeout, from->connect_timeout,
-                              2000);
-    if (have->retry_on == NGX_CONF_UNSET_UINT) {
-        have->retries = from->retries;
-    }
-
-    ngx_conf_merge_uint_value(have->retry_on, from->retry_on,
-                              NRT_RETRY_REFUSED|NRT_RETRY_IDEMPOTENT);
-    if (have->retries == NGX_CONF_UNSET_UINT) {
-        have->retries = 2;
-    }
-
-    ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 30000);
-    ngx_conf_merge_off_value(conf->max_body, prev->max_body, 0);
-    ngx_conf_merge_value(conf->buffering, prev->buffering, 1);
-    ngx_conf_merge_value(conf->request_buffering, prev->request_buffering, 1);
-    ngx_conf_merge_value(conf->pass_request_headers,
-                         prev->pass_request_headers, 1);
-    ngx_conf_merge_value(conf->intercept_errors, prev->intercept_errors, 0);
-    ngx_conf_merge_ptr_value(conf->hide, prev->hide, NULL);
-
-    if (conf->set == NULL) {
-        conf->set = prev->set;
-    }
-
-    /* an `if` and a limit_except without a pass of their own */
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (conf->pass == NULL && clcf->noname) {
-        conf->pass = prev->pass;
-    }
-
-    if (clcf->lmt_excpt && clcf->handler == NULL && conf->pass) {
-        clcf->handler = ngx_http_nrt_handler;
-    }
-
-    if (conf->pass) {
-        conf->peer = ngx_http_nrt_find_peer(cf, have);
-        if (conf->peer == NULL) {
-            return NGX_CONF_ERROR;
-        }
     }
 
     return NGX_CONF_OK;

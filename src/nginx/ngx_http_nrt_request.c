@@ -4,8 +4,6 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/subject.h"
-
 
 static void ngx_http_nrt_body_handler(ngx_http_request_t *r);
 static void ngx_http_nrt_read_body(ngx_http_request_t *r);
@@ -110,35 +108,40 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_nrt_host(ngx_http_request_t *r, ngx_str_t *host)
+/* where it goes; what a variable gives is only known now */
+
+static int
+ngx_http_nrt_target(ngx_http_request_t *r, ngx_str_t *host, ngx_str_t *uri,
+    const char **why)
 {
-    char                     *name;
-    nrt_str                   text;
+    ngx_int_t                 rc;
+    ngx_str_t                 value;
     ngx_http_nrt_loc_conf_t  *nlcf;
 
     nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
 
-    if (ngx_http_complex_value(r, nlcf->pass, host) != NGX_OK) {
+    if (nlcf->pass == NULL) {
+        *host = nlcf->host;
+        *uri = nlcf->uri;
+        return 0;
+    }
+
+    if (ngx_http_complex_value(r, nlcf->pass, &value) != NGX_OK) {
         return NRT_ERR_MEMORY;
     }
 
-    name = ngx_pnalloc(r->pool, NRT__HOST_MAX + 1);
-    if (name == NULL) {
-        return NRT_ERR_MEMORY;
+    rc = ngx_http_nrt_split(r->pool, &value, host, uri);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "nrt_pass \"%V\" gives \"%V\", which is not the name of "
+                      "a service: a host that ends in .nats, without scheme "
+                      "and port", &nlcf->pass->value, &value);
+        *why = "what is asked for does not lead to a service here";
+        return NRT_ERR_CONFIG;
     }
 
-    text.ptr = (char *) host->data;
-    text.len = host->len;
-
-    if (nrt__host_canonical(text, name) < 0) {
-        return NRT_ERR_HOST;
-    }
-
-    host->data = (u_char *) name;
-    host->len = ngx_strlen(name);
-
-    return 0;
+    return rc == NGX_OK ? 0 : NRT_ERR_MEMORY;
 }
 
 
@@ -176,7 +179,7 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     int                       error;
     off_t                     size;
     char                     *upgrade;
-    ngx_str_t                 host;
+    ngx_str_t                 host, uri;
     ngx_uint_t                files;
     ngx_chain_t              *cl;
     nrt_request              *request;
@@ -190,7 +193,7 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
         return NRT_ERR_DISCONNECTED;
     }
 
-    error = ngx_http_nrt_host(r, &host);
+    error = ngx_http_nrt_target(r, &host, &uri, why);
     if (error < 0) {
         return error;
     }
@@ -208,7 +211,7 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
         return NRT_ERR_TOO_LARGE;
     }
 
-    request = ngx_http_nrt_create_request(r, ctx, &host, &error);
+    request = ngx_http_nrt_create_request(r, &host, &uri, &error);
     if (request == NULL) {
         return error;
     }

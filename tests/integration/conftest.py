@@ -22,19 +22,30 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     report = (yield).get_result()
-    world = getattr(item, "funcargs", {}).get("world")
+    given = getattr(item, "funcargs", {})
+    world = given.get("world") or given.get("shared")
     if report.failed and world:
         report.sections.append(("what ran", world.logs()))
 
 
-@pytest.fixture
-def world():
+def play():
     things = World()
     yield things
     problems = things.finish()
     things.remove()
     if problems:
         pytest.fail("\n\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def world():
+    yield from play()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A world for all tests of a file, for what takes long to start."""
+    yield from play()
 
 
 @pytest.fixture

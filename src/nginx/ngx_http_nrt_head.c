@@ -1,0 +1,291 @@
+/*
+ * The head of a request: nginx's to the library's, and what is not let through.
+ */
+
+#include "ngx_http_nrt.h"
+
+#include "core/message.h"
+#include "core/str.h"
+#include "core/url.h"
+
+
+/* what nginx lets through, and RFC 9110 and 9112 do not; and what cannot go through NATS */
+
+ngx_int_t
+ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
+{
+    nrt_str           host, name, port;
+    ngx_uint_t        i, hosts;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    hosts = 0;
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_nrt_is_text(&h[i].key, "Host")) {
+            host.ptr = (char *) h[i].value.data;
+            host.len = h[i].value.len;
+
+            if (++hosts > 1 || !nrt__authority_split(host, &name, &port)) {
+                *why = hosts > 1 ? "Host is there twice" : "Host is not valid";
+                return NRT_ERR_BAD_REQUEST;
+            }
+        }
+    }
+
+    if (r->method_name.len == 7
+        && ngx_strncmp(r->method_name.data, "CONNECT", 7) == 0)
+    {
+        *why = "CONNECT is not supported: there is no TCP tunnel through NATS; "
+               "use http:// for .nats hosts";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    h = r->headers_in.upgrade;
+
+    if (h && ngx_strcasestrn(h->value.data, (char *) "h2c", 3 - 1)) {
+        *why = "HTTP/2 by an upgrade (h2c) is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    h = r->headers_in.content_type;
+
+    if (h && h->value.len >= 16
+        && ngx_strncasecmp(h->value.data, (u_char *) "application/grpc", 16)
+           == 0)
+    {
+        *why = "gRPC is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    return 0;
+}
+
+
+/* `http://` HOST TARGET: as the client wrote it, unless it was rewritten or nrt_pass says otherwise */
+
+static char *
+ngx_http_nrt_url(ngx_http_request_t *r, ngx_str_t *host, ngx_str_t *uri)
+{
+    size_t                    len, skip;
+    u_char                   *p, *url;
+    uintptr_t                 escape;
+    ngx_str_t                 whole, instead;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    ngx_str_null(&whole);
+    ngx_str_null(&instead);
+    escape = 0;
+    skip = 0;
+
+    if (nlcf->pass && uri->len) {
+        whole = *uri;
+
+    } else if (uri->len == 0 && r->valid_unparsed_uri && r == r->main) {
+        whole = r->unparsed_uri;
+    }
+
+    len = whole.len;
+
+    if (whole.data == NULL) {
+
+        /* the part of nrt_pass stands for the location's, unless that was rewritten */
+
+        if (r->valid_location && uri->len) {
+            instead = *uri;
+            skip = nlcf->location.len;
+        }
+
+        escape = 2 * ngx_escape_uri(NULL, r->uri.data + skip,
+                                    r->uri.len - skip, NGX_ESCAPE_URI);
+        len = instead.len + r->uri.len - skip + escape + 1 + r->args.len;
+    }
+
+    url = ngx_pnalloc(r->pool, 7 + host->len + len + 1);
+    if (url == NULL) {
+        return NULL;
+    }
+
+    p = ngx_cpymem(url, "http://", 7);
+    p = ngx_cpymem(p, host->data, host->len);
+
+    if (whole.data) {
+        p = ngx_cpymem(p, whole.data, whole.len);
+
+    } else {
+        p = ngx_cpymem(p, instead.data, instead.len);
+
+        if (escape) {
+            p = (u_char *) ngx_escape_uri(p, r->uri.data + skip,
+                                          r->uri.len - skip, NGX_ESCAPE_URI);
+        } else {
+            p = ngx_cpymem(p, r->uri.data + skip, r->uri.len - skip);
+        }
+
+        if (r->args.len) {
+            *p++ = '?';
+            p = ngx_cpymem(p, r->args.data, r->args.len);
+        }
+    }
+
+    *p = '\0';
+
+    /* a NUL in it would hide the rest */
+
+    return ngx_strlen(url) == (size_t) (p - url) ? (char *) url : NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_nrt_is_set(ngx_http_nrt_loc_conf_t *nlcf, ngx_str_t *name)
+{
+    ngx_uint_t             i;
+    ngx_http_nrt_field_t  *field;
+
+    if (nlcf->set == NULL) {
+        return 0;
+    }
+
+    field = nlcf->set->elts;
+
+    for (i = 0; i < nlcf->set->nelts; i++) {
+        if (ngx_http_nrt_is(&field[i].name, name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_http_nrt_add(nrt_fields *fields, ngx_str_t *name, ngx_str_t *value)
+{
+    nrt_str  n, v;
+
+    n.ptr = (char *) name->data;
+    n.len = name->len;
+    v.ptr = value->len ? (char *) value->data : "";
+    v.len = value->len;
+
+    return nrt_fields_add(fields, n, v);
+}
+
+
+static int
+ngx_http_nrt_add_fields(ngx_http_request_t *r, nrt_fields *fields)
+{
+    int                       error;
+    ngx_str_t                 value;
+    ngx_uint_t                i;
+    ngx_list_part_t          *part;
+    ngx_table_elt_t          *h;
+    ngx_http_nrt_field_t     *field;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; nlcf->pass_request_headers; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        /* Host follows from nrt_pass, Content-Length from the body; nginx has met what was expected */
+
+        if (ngx_http_nrt_is_text(&h[i].key, "Host")
+            || ngx_http_nrt_is_text(&h[i].key, "Content-Length")
+            || ngx_http_nrt_is_text(&h[i].key, "Expect")
+            || ngx_http_nrt_is_set(nlcf, &h[i].key))
+        {
+            continue;
+        }
+
+        error = ngx_http_nrt_add(fields, &h[i].key, &h[i].value);
+        if (error < 0) {
+            return error;
+        }
+    }
+
+    /* with what Connection nominates */
+
+    nrt__fields_strip_hop(fields);
+
+    field = nlcf->set ? nlcf->set->elts : NULL;
+
+    for (i = 0; field && i < nlcf->set->nelts; i++) {
+
+        if (ngx_http_complex_value(r, &field[i].value, &value) != NGX_OK) {
+            return NRT_ERR_MEMORY;
+        }
+
+        if (value.len == 0) {
+            continue;
+        }
+
+        error = ngx_http_nrt_add(fields, &field[i].name, &value);
+        if (error < 0) {
+            return error;
+        }
+    }
+
+    return 0;
+}
+
+
+nrt_request *
+ngx_http_nrt_create_request(ngx_http_request_t *r, ngx_str_t *host,
+    ngx_str_t *uri, int *error)
+{
+    char         *url;
+    u_char       *method;
+    nrt_request  *request;
+
+    method = ngx_pnalloc(r->pool, r->method_name.len + 1);
+    url = ngx_http_nrt_url(r, host, uri);
+
+    if (method == NULL || url == NULL) {
+        *error = method ? NRT_ERR_URL : NRT_ERR_MEMORY;
+        return NULL;
+    }
+
+    (void) ngx_cpystrn(method, r->method_name.data, r->method_name.len + 1);
+
+    request = nrt_request_create((char *) method, url, error);
+    if (request == NULL) {
+        return NULL;
+    }
+
+    *error = ngx_http_nrt_add_fields(r, nrt_request_edit(request));
+
+    if (*error < 0) {
+        nrt_request_destroy(request);
+        return NULL;
+    }
+
+    return request;
+}
