@@ -107,7 +107,6 @@ typedef struct {
     ngx_chain_t                *body;
     ngx_buf_t                  *tunnel;
     u_char                     *scratch;
-    off_t                       body_received;
 
     unsigned                    head:1;   /* the response's head is here */
     unsigned                    ended:1;  /* all of the response is here */
@@ -178,9 +177,15 @@ void ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     ngx_int_t rc);
 
-/* ngx_http_nrt_head.c */
+/* ngx_http_nrt_strict.c */
 
 ngx_int_t ngx_http_nrt_check(ngx_http_request_t *r, const char **why);
+ngx_int_t ngx_http_nrt_check_chunks(ngx_http_request_t *r);
+const char *ngx_http_nrt_bad_chunks(ngx_http_request_t *r);
+nrt_fields *ngx_http_nrt_request_trailers(ngx_http_request_t *r);
+
+/* ngx_http_nrt_head.c */
+
 nrt_request *ngx_http_nrt_create_request(ngx_http_request_t *r,
     ngx_str_t *host, ngx_str_t *uri, int *error);
 
@@ -200,6 +205,10 @@ extern const nrt_stream_events  ngx_http_nrt_events;
 
 void ngx_http_nrt_wake(ngx_event_t *ev);
 void ngx_http_nrt_write_handler(ngx_http_request_t *r);
+
+/* ngx_http_nrt_problem.c */
+
+ngx_uint_t ngx_http_nrt_has_page(ngx_http_request_t *r, ngx_uint_t status);
 void ngx_http_nrt_fail(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     int error, const char *detail);
 

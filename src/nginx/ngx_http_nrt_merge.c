@@ -199,6 +199,15 @@ ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (passes) {
+
+        /* nginx counts while it reads, and has only its own limit */
+
+        if (conf->max_body && (clcf->client_max_body_size == 0
+                               || clcf->client_max_body_size > conf->max_body))
+        {
+            clcf->client_max_body_size = conf->max_body;
+        }
+
         conf->peer = ngx_http_nrt_find_peer(cf, have);
         if (conf->peer == NULL) {
             return NGX_CONF_ERROR;

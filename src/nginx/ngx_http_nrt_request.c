@@ -71,19 +71,21 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
     why = NULL;
     error = ngx_http_nrt_check(r, &why);
 
-    if (error < 0) {
-        r->keepalive = 0;
-
-    } else if (nlcf->max_body
-               && r->headers_in.content_length_n > nlcf->max_body)
+    if (error == 0 && nlcf->max_body
+        && r->headers_in.content_length_n > nlcf->max_body)
     {
-        error = NRT_ERR_TOO_LARGE;
+        error = NRT_ERR_TOO_LARGE;    /* nginx has looked outside of this `if` */
     }
 
     if (error < 0) {
+        r->keepalive = 0;
         r->main->count++;
         ngx_http_nrt_fail(r, ctx, error, why);
         return NGX_DONE;
+    }
+
+    if (ngx_http_nrt_check_chunks(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->upgrade = r == r->main
@@ -101,7 +103,15 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
     rc = ngx_http_read_client_request_body(r, ngx_http_nrt_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
+        why = ngx_http_nrt_bad_chunks(r);
+
+        if (why == NULL) {
+            return rc;
+        }
+
+        r->keepalive = 0;
+        r->main->count++;
+        ngx_http_nrt_fail(r, ctx, NRT_ERR_BAD_REQUEST, why);
     }
 
     return NGX_DONE;
@@ -207,10 +217,6 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
         files |= cl->buf->in_file;
     }
 
-    if (nlcf->max_body && size > nlcf->max_body) {
-        return NRT_ERR_TOO_LARGE;
-    }
-
     request = ngx_http_nrt_create_request(r, &host, &uri, &error);
     if (request == NULL) {
         return error;
@@ -233,7 +239,9 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
                            r->headers_in.upgrade->value.len + 1);
         options.upgrade = upgrade;
 
-    } else if (r->reading_body || files || size > NGX_HTTP_NRT_SMALL_BODY) {
+    } else if (r->reading_body || files || size > NGX_HTTP_NRT_SMALL_BODY
+               || ngx_http_nrt_request_trailers(r))
+    {
         options.body_follows = 1;
         options.length = r->reading_body ? r->headers_in.content_length_n
                                          : size;
@@ -371,13 +379,10 @@ ngx_http_nrt_bytes(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
 static ngx_uint_t
 ngx_http_nrt_write_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 {
-    int                       error;
-    size_t                    sent;
-    nrt_str                   bytes;
-    ngx_buf_t                *b;
-    ngx_http_nrt_loc_conf_t  *nlcf;
-
-    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+    int         error;
+    size_t      sent;
+    nrt_str     bytes;
+    ngx_buf_t  *b;
 
     while (ctx->body) {
         b = ctx->body->buf;
@@ -390,13 +395,6 @@ ngx_http_nrt_write_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         if (bytes.len == 0) {
             ctx->body = ctx->body->next;
             continue;
-        }
-
-        if (nlcf->max_body
-            && ctx->body_received + (off_t) bytes.len > nlcf->max_body)
-        {
-            ngx_http_nrt_fail(r, ctx, NRT_ERR_TOO_LARGE, NULL);
-            return 0;
         }
 
         error = nrt_stream_write(ctx->peer->conn, ctx->id, bytes, &sent);
@@ -414,8 +412,6 @@ ngx_http_nrt_write_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
             ngx_http_nrt_fail(r, ctx, error, NULL);
             return 0;
         }
-
-        ctx->body_received += sent;
 
         if (ngx_buf_in_memory(b)) {
             b->pos += sent;
@@ -443,8 +439,9 @@ ngx_http_nrt_write_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 void
 ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 {
-    int        error;
-    ngx_int_t  rc;
+    int          error;
+    ngx_int_t    rc;
+    const char  *why;
 
     while (ctx->uploading && !ctx->done && ctx->id) {
 
@@ -460,7 +457,8 @@ ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
                 ngx_del_timer(r->connection->read);
             }
 
-            error = nrt_stream_end(ctx->peer->conn, ctx->id, NULL);
+            error = nrt_stream_end(ctx->peer->conn, ctx->id,
+                                   ngx_http_nrt_request_trailers(r));
 
             if (error < 0 && error != NRT_ERR_STATE) {
                 ngx_http_nrt_fail(r, ctx, error, NULL);
@@ -472,7 +470,16 @@ ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            ngx_http_nrt_finalize(r, ctx, rc);
+            why = ngx_http_nrt_bad_chunks(r);
+
+            if (why) {
+                r->keepalive = 0;
+                ngx_http_nrt_fail(r, ctx, NRT_ERR_BAD_REQUEST, why);
+
+            } else {
+                ngx_http_nrt_finalize(r, ctx, rc);
+            }
+
             return;
         }
 

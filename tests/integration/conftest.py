@@ -8,9 +8,10 @@ import pytest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-for name in ("message", "child", "clock", "natsserver", "rawnats", "world", "origin"):
+for name in ("message", "child", "clock", "natsserver", "rawnats", "world", "origin", "front"):
     pytest.register_assert_rewrite(f"harness.{name}")
 
+from harness.front import Front  # noqa: E402
 from harness.world import World  # noqa: E402
 
 # A shell without job control starts what runs in the background with SIGINT ignored, and all that
@@ -56,3 +57,9 @@ def nats(world):
 @pytest.fixture
 def peer(world, nats):
     return world.peer(nats)
+
+
+@pytest.fixture(params=["nrt", "nginx"])
+def front(world, request):
+    """Starts a gateway: a test that uses it runs with `nrt gateway`, and with nginx."""
+    return Front(world, request.param)

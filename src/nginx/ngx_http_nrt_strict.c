@@ -1,0 +1,534 @@
+/*
+ * What nginx lets through, and RFC 9110 and 9112 do not: it is refused before anything is published.
+ * Heads are looked at again, as they came; a chunked body is read by the library's strict reader on
+ * its way to nginx's.
+ */
+
+#include "ngx_http_nrt.h"
+
+#include "core/h1_reader.h"
+#include "core/str.h"
+#include "core/url.h"
+
+
+#define NGX_HTTP_NRT_NOMINATIONS  100
+#define NGX_HTTP_NRT_SINGLES      16
+
+
+typedef struct {
+    nrt__h1_reader       reader;
+    nrt__message         message;
+    ngx_recv_pt          recv;     /* of the connection, before ours */
+    ngx_http_request_t  *request;
+    unsigned             ended:1;
+    unsigned             failed:1;
+    unsigned             spoiled:1;  /* nginx has been given what it refuses */
+} ngx_http_nrt_chunks_t;
+
+
+static ssize_t ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size);
+
+
+/* ---- lines ---- */
+
+/* the end of what nginx has read into the buffer that holds `p`; NULL where none does */
+
+static u_char *
+ngx_http_nrt_buffer_end(ngx_http_request_t *r, u_char *p, u_char **start)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = r->connection->buffer;
+    cl = r->http_connection->busy;
+
+    for ( ;; ) {
+
+        if (b && p >= b->start && p < b->end) {
+            *start = b->start;
+            return b->last;
+        }
+
+        if (cl == NULL) {
+            return NULL;
+        }
+
+        b = cl->buf;
+        cl = cl->next;
+    }
+}
+
+
+/* whether each line that ends in there does so in CRLF; nginx has put NUL over the first CR */
+
+static ngx_uint_t
+ngx_http_nrt_is_crlf(u_char *from, u_char *to, ngx_uint_t *lines)
+{
+    u_char  *p;
+
+    for (p = from; p < to; p++) {
+
+        if (*p == LF) {
+
+            if (p == from || (p[-1] != CR && p - 1 != from)) {
+                return 0;
+            }
+
+            (*lines)++;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * From the end of each value to the next name there is white space and one CRLF. Lines that nginx
+ * has left out, for their names, lie there as well. Where nginx went on in another buffer, the
+ * beginning of a line that was moved there is left in the first.
+ */
+
+static ngx_uint_t
+ngx_http_nrt_are_lines(ngx_http_request_t *r)
+{
+    u_char           *end, *next, *last, *start;
+    ngx_uint_t        i, lines;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    /* the request line; white space may follow it */
+
+    for (end = r->request_line.data + r->request_line.len;
+         *end == ' ';
+         end++)
+    { /* void */ }
+
+    if (*end != CR) {
+        return 0;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        next = h[i].key.data;
+
+        /* no colon: the name ends where the value begins */
+
+        if (h[i].value.data == h[i].key.data + h[i].key.len) {
+            return 0;
+        }
+
+        last = ngx_http_nrt_buffer_end(r, end, &start);
+        lines = 0;
+
+        if (last == NULL) {
+            return 0;
+        }
+
+        if (next < end || next > last) {
+
+            if (!ngx_http_nrt_is_crlf(end, last, &lines) || lines == 0) {
+                return 0;
+            }
+
+            last = ngx_http_nrt_buffer_end(r, next, &start);
+
+            if (last == NULL || !ngx_http_nrt_is_crlf(start, next, &lines)) {
+                return 0;
+            }
+
+        } else if (!ngx_http_nrt_is_crlf(end, next, &lines) || lines == 0) {
+            return 0;
+        }
+
+        end = h[i].value.data + h[i].value.len;
+    }
+
+    if (r->request_body || r->discard_body || r->internal) {
+        return 1;
+    }
+
+    /* nobody has looked at the body yet: it begins behind the empty line */
+
+    next = r->header_in->pos;
+
+    if (next - r->header_in->start < 2 || next[-2] != CR) {
+        return 0;
+    }
+
+    lines = 0;
+
+    if (end < r->header_in->start || end >= next) {
+        end = r->header_in->start;
+        lines++;
+    }
+
+    return ngx_http_nrt_is_crlf(end, next, &lines) && lines >= 2;
+}
+
+
+/* ---- the head ---- */
+
+static ngx_int_t
+ngx_http_nrt_check_connection(ngx_str_t *value, ngx_uint_t *count)
+{
+    nrt_str  list, name;
+
+    list.ptr = (char *) value->data;
+    list.len = value->len;
+
+    while (nrt__str_next(&list, &name)) {
+        if (!nrt__is_token(name) || ++*count > NGX_HTTP_NRT_NOMINATIONS) {
+            return NRT_ERR_BAD_REQUEST;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_nrt_check_fields(ngx_http_request_t *r, const char **why)
+{
+    uint8_t           id, flags;
+    nrt_str           name, value, host, port;
+    nrt_str           singles[NGX_HTTP_NRT_SINGLES];
+    ngx_uint_t        i, k, n, fields, nominations;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+    fields = 0;
+    nominations = 0;
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        name.ptr = (char *) h[i].key.data;
+        name.len = h[i].key.len;
+        value.ptr = (char *) h[i].value.data;
+        value.len = h[i].value.len;
+
+        if (!nrt__is_token(name)) {
+            *why = "a field name is not a token";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
+        if (!nrt__is_field_value(nrt__str_trim(value))) {
+            *why = "a field value holds a control character";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
+        if (++fields > NRT__H1_LIMITS_DEFAULT.fields) {
+            *why = "too many fields";
+            return NRT_ERR_HEAD_TOO_LARGE;
+        }
+
+        nrt__field_look_up(name, &id, &flags);
+
+        for (k = 0; (flags & NRT__FIELD_SINGLETON) && k <= n; k++) {
+
+            if (k == NGX_HTTP_NRT_SINGLES
+                || (k < n && nrt__str_same(singles[k], name)))
+            {
+                *why = "a field that must be single is repeated";
+                return NRT_ERR_BAD_REQUEST;
+            }
+
+            if (k == n) {
+                singles[n++] = name;
+                break;
+            }
+        }
+
+        if (id == NRT__HOST && !nrt__authority_split(value, &host, &port)) {
+            *why = "Host is not valid";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
+        if (id == NRT__CONNECTION
+            && ngx_http_nrt_check_connection(&h[i].value, &nominations) != 0)
+        {
+            *why = "Connection is not a short list of names";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
+        if (id == NRT__EXPECT && value.len
+            && !ngx_http_nrt_is_text(&h[i].value, "100-continue"))
+        {
+            *why = "only Expect: 100-continue can be met";
+            return NRT_ERR_EXPECTATION;
+        }
+    }
+
+    return 0;
+}
+
+
+/* whether the request is as strict as one for NATS has to be, and can go there at all */
+
+ngx_int_t
+ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
+{
+    ngx_int_t         error;
+    ngx_table_elt_t  *h;
+
+    if (r->http_version < NGX_HTTP_VERSION_10) {
+        *why = "the version is not HTTP/1.0 or HTTP/1.1";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    /* heads of HTTP/2 have no lines */
+
+    if (r == r->main && r->stream == NULL && !ngx_http_nrt_are_lines(r)) {
+        *why = "a line of the head does not end in CRLF, or has no colon";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    error = ngx_http_nrt_check_fields(r, why);
+    if (error < 0) {
+        return error;
+    }
+
+    if (r->unparsed_uri.len > NRT__H1_LIMITS_DEFAULT.target) {
+        return NRT_ERR_TARGET_TOO_LONG;
+    }
+
+    if (ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '#'))
+    {
+        *why = "a target has no fragment";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    h = r->headers_in.upgrade;
+
+    if (h && ngx_strcasestrn(h->value.data, (char *) "h2c", 3 - 1)) {
+        *why = "HTTP/2 by an upgrade (h2c) is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    h = r->headers_in.content_type;
+
+    if (h && h->value.len >= 16
+        && ngx_strncasecmp(h->value.data, (u_char *) "application/grpc", 16)
+           == 0)
+    {
+        *why = "gRPC is not supported";
+        return NRT_ERR_UNSUPPORTED;
+    }
+
+    return 0;
+}
+
+
+/* ---- chunks ---- */
+
+/*
+ * Reads on in bytes that nginx is about to. What is wrong is made so wrong that nginx refuses it,
+ * too: CR and something else than LF is nowhere in chunks, but in their data, and the reader stops
+ * in front of that. How many bytes nginx is to see.
+ */
+
+static size_t
+ngx_http_nrt_read_chunks(ngx_http_nrt_chunks_t *chunks, u_char *buf, size_t n,
+    size_t size)
+{
+    int      event;
+    size_t   at, used;
+    nrt_str  body;
+
+    for (at = 0; at < n && !chunks->ended; at += used) {
+        event = nrt__h1_read(&chunks->reader, (char *) buf + at, n - at, &used,
+                             &body);
+
+        if (event < 0) {
+            ngx_log_error(NGX_LOG_INFO, chunks->request->connection->log, 0,
+                          "nrt: %s: %s", nrt_error_code(event),
+                          chunks->reader.reason);
+
+            chunks->failed = 1;
+            buf[at++] = CR;
+
+            if (at < size) {
+                chunks->spoiled = 1;
+                buf[at++] = 'x';
+            }
+
+            return at;
+        }
+
+        chunks->ended = event == NRT__H1_END;
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_nrt_chunks_cleanup(void *data)
+{
+    ngx_http_nrt_chunks_t  *chunks = data;
+
+    ngx_connection_t  *c;
+
+    c = chunks->request->connection;
+
+    if (c->recv == ngx_http_nrt_recv) {
+        c->recv = chunks->recv;
+    }
+
+    nrt__h1_reader_free(&chunks->reader);
+    nrt__message_free(&chunks->message);
+}
+
+
+/* a redirect takes the context of a request away, but no cleanup */
+
+static ngx_http_nrt_chunks_t *
+ngx_http_nrt_chunks(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t  *cln;
+
+    for (cln = r->main->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_nrt_chunks_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ssize_t
+ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    ssize_t                 n;
+    ngx_http_nrt_chunks_t  *chunks;
+
+    chunks = ngx_http_nrt_chunks(c->data);
+
+    if (chunks->failed && !chunks->spoiled) {
+        chunks->spoiled = 1;
+        buf[0] = 'x';
+        return 1;
+    }
+
+    n = chunks->recv(c, buf, size);
+
+    if (n <= 0 || chunks->failed) {
+        return n;
+    }
+
+    return ngx_http_nrt_read_chunks(chunks, buf, n, size);
+}
+
+
+/* from here on until the request is over, what the client sends is looked at */
+
+ngx_int_t
+ngx_http_nrt_check_chunks(ngx_http_request_t *r)
+{
+    size_t                  used, n;
+    nrt_str                 body;
+    ngx_buf_t              *b;
+    ngx_connection_t       *c;
+    ngx_http_cleanup_t     *cln;
+    ngx_http_nrt_chunks_t  *chunks;
+
+    static char  head[] = "POST / HTTP/1.1" CRLF
+                          "Host: x" CRLF
+                          "Transfer-Encoding: chunked" CRLF CRLF;
+
+    if (r != r->main || r->stream || !r->headers_in.chunked
+        || r->request_body || r->discard_body)
+    {
+        return NGX_OK;
+    }
+
+    chunks = ngx_pcalloc(r->pool, sizeof(ngx_http_nrt_chunks_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (chunks == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    c = r->connection;
+
+    chunks->request = r;
+    chunks->recv = c->recv;
+
+    nrt__message_init(&chunks->message, 1);
+    nrt__h1_reader_init(&chunks->reader, NULL);
+    nrt__h1_begin(&chunks->reader, &chunks->message, NRT__H1_REQUEST);
+
+    cln->handler = ngx_http_nrt_chunks_cleanup;
+    cln->data = chunks;
+
+    if (nrt__h1_read(&chunks->reader, head, sizeof(head) - 1, &used, &body)
+        != NRT__H1_HEAD)
+    {
+        return NGX_ERROR;
+    }
+
+    c->recv = ngx_http_nrt_recv;
+
+    b = r->header_in;
+    n = b->last - b->pos;
+
+    if (n) {
+        (void) ngx_http_nrt_read_chunks(chunks, b->pos, n, n);
+    }
+
+    return NGX_OK;
+}
+
+
+/* why a body was refused; NULL where it was not */
+
+const char *
+ngx_http_nrt_bad_chunks(ngx_http_request_t *r)
+{
+    ngx_http_nrt_chunks_t  *chunks;
+
+    chunks = ngx_http_nrt_chunks(r);
+
+    return chunks && chunks->failed ? chunks->reader.reason : NULL;
+}
+
+
+/* those of a request that has ended; NULL where there are none */
+
+nrt_fields *
+ngx_http_nrt_request_trailers(ngx_http_request_t *r)
+{
+    ngx_http_nrt_chunks_t  *chunks;
+
+    chunks = ngx_http_nrt_chunks(r);
+
+    return chunks && chunks->ended && chunks->message.trailers.count
+           ? &chunks->message.trailers : NULL;
+}

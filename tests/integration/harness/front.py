@@ -1,0 +1,100 @@
+"""The two gateways, by one set of options: `nrt gateway`, and nginx with nrt_pass."""
+
+import os
+import re
+import signal
+
+from .clock import until
+from .message import assert_problem
+from .nginx import Nginx
+
+# What nginx is told to say of the client, as `nrt gateway` does by itself.
+FORWARDED = """
+    nrt_set_header X-Forwarded-For $remote_addr;
+    nrt_set_header X-Forwarded-Proto $scheme;
+    nrt_set_header X-Forwarded-Host $http_host;
+    nrt_set_header Via "1.1 nrt";
+"""
+
+# Of the options of `nrt gateway`, the directives that mean the same.
+DIRECTIVES = {
+    "--timeout": "nrt_timeout {};",
+    "--max-body": "nrt_max_body {};",
+    "--prefix": "nrt_prefix {};",
+    "--head-timeout": "client_header_timeout {};",
+    "--idle-timeout": "keepalive_timeout {0}; client_body_timeout {0}; send_timeout {0};",
+    "--max-requests": "keepalive_requests {};",
+}
+
+
+def directives(args, streams):
+    """nginx's words for options of `nrt gateway`."""
+    lines, retry = [], {}
+    for name, value in zip(args[::2], args[1::2]):
+        if name == "--route":
+            path, host = value.split("=")
+            assert path == "/", "other paths are nginx's own locations"
+            lines.append(f"location / {{ nrt_pass {host}; }}")
+        elif name in ("--retry", "--retry-on"):
+            retry[name] = value
+        else:
+            lines.append(DIRECTIVES[name].format(value))
+    if retry:
+        conditions = retry.get("--retry-on", "refused,idempotent").replace("no-service", "no_service")
+        tries = f" tries={int(retry['--retry']) + 1}" if "--retry" in retry else ""
+        lines.append(f"nrt_retry {conditions.replace(',', ' ')}{tries};")
+    if streams:
+        lines.append("nrt_buffering off; nrt_request_buffering off;")
+    return " ".join(lines)
+
+
+class Front:
+    """Called with a server and options, starts one of the two. A test that takes it runs for both."""
+
+    def __init__(self, world, kind):
+        self.world, self.kind = world, kind
+
+    @property
+    def is_nginx(self):
+        return self.kind == "nginx"
+
+    def __call__(self, server, *args, streams=False):
+        """`streams`: bodies go on as they come, which nginx has to be told."""
+        if not self.is_nginx:
+            return self.world.gateway(server, *args)
+        urls = getattr(server, "url", server).replace(",", " ")
+        return NginxFront(self.world, f"nrt_server {urls}; {FORWARDED} {directives(args, streams)}").start()
+
+    def assert_refused(self, answer, status, *codes):
+        """Our own answer, or that of nginx where it has not got to us: a page, with the same status."""
+        if self.is_nginx and answer.error is None:
+            assert answer.status == status and b"<center>nginx" in answer.body, answer
+        else:
+            assert_problem(answer, status, *codes)
+
+
+class NginxFront(Nginx):
+    """With the face of a child of ours: what is asked of the process is asked of the worker."""
+
+    def __init__(self, world, server, **more):
+        super().__init__(world, server, **more)
+        self.expected = 0
+
+    def start(self):
+        super().start()
+        until(lambda: self.worker_pids, "the worker is there")
+        return self
+
+    def status(self, field):
+        with open(f"/proc/{self.worker_pids[0]}/status", encoding="ascii") as status:
+            return int(re.search(rf"^{field}:\s+(\d+)", status.read(), re.M).group(1))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.worker_pids[0]}/fd"))
+
+    def stop(self):
+        """Finishes what is in flight, and the exit code."""
+        self.child.signal(signal.SIGQUIT)
+        return self.child.wait()
+
+
