@@ -3,6 +3,7 @@
 #ifndef NRT_NRT_H
 #define NRT_NRT_H
 
+#include <nrt/admin.h>
 #include <nrt/base.h>
 #include <nrt/client.h>
 #include <nrt/conn.h>

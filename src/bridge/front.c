@@ -104,7 +104,13 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
     }
     nrt__loop *loop = nrt__conn_loop(conn);
     nrt__loop_enter(loop);
-    *error = nrt__client_listen(conn->client);
+    for (size_t i = 0; options->tallies && i < nrt__routes_count(options->routes); i++) {
+        const char *pattern;
+        const char *host;
+        nrt__routes_at(options->routes, i, &pattern, &host);
+        nrt__tallies_find(options->tallies, nrt_str_from(host), true);
+    }
+    *error = options->answer ? 0 : nrt__client_listen(conn->client);
     if (*error == 0) {
         *error = nrt__io_open(loop, &front->listener, fd, NRT_IO_READ, on_acceptable, front);
     }
@@ -122,6 +128,14 @@ fail:
 
 const char *nrt__front_url(const nrt__front *front) {
     return front->url;
+}
+
+size_t nrt__front_connections(const nrt__front *front) {
+    return front->conn_count;
+}
+
+bool nrt__front_is_draining(const nrt__front *front) {
+    return front->draining;
 }
 
 static void stop_listening(nrt__front *front) {

@@ -6,8 +6,11 @@
 #include <nrt/conn.h>
 
 #include "bridge/route.h"
+#include "core/message.h"
+#include "core/tally.h"
 
 typedef struct nrt__front nrt__front;
+typedef struct nrt__front_conn nrt__front_conn;
 
 /* What happened to one request, for logs. Views live during the call. */
 typedef struct nrt__front_record {
@@ -40,8 +43,15 @@ typedef struct nrt__front_options {
     uint32_t timeout_ms;       /* to the response head; 0: the connection's */
     bool long_poll;            /* and longer, once a service has accepted it, while that is alive */
     uint32_t drain_timeout_ms; /* what is not over by then is broken off; 30,000 */
+    nrt__tallies *tallies; /* where requests are counted, by service; NULL: nowhere. Outlives it */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
+    /* Requests are for this process itself, whose answers these are: called once for each that
+     * passed the checks and has no body. Then nrt__front_answer, at once or later, unless `forget`
+     * says that the client is gone. NULL: to NATS. */
+    void (*answer)(nrt__front_conn *conn, const nrt__message *request, void *arg);
+    void (*forget)(nrt__front_conn *conn, void *arg);
+    void *answer_arg;
 } nrt__front_options;
 
 void nrt__front_options_init(nrt__front_options *options);
@@ -54,6 +64,14 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
 
 /* "http://127.0.0.1:9090" or "unix:/path": where it listens. Lives as long as the front. */
 const char *nrt__front_url(const nrt__front *front);
+
+/* Connections of clients, and whether it takes no more of them. */
+size_t nrt__front_connections(const nrt__front *front);
+bool nrt__front_is_draining(const nrt__front *front);
+
+/* The answer to a request that was given to options.answer; framing is settled in it, nothing else
+ * is changed. */
+void nrt__front_answer(nrt__front_conn *conn, nrt__message *response);
 
 /* Stops listening; connections finish what they are doing and close; then `done(arg)` is called. */
 void nrt__front_drain(nrt__front *front, void (*done)(void *arg), void *arg);

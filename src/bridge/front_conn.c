@@ -28,6 +28,9 @@ void nrt__front_conn_close(nrt__front_conn *conn) {
         nrt__client_cancel(front->conn->client, conn->exchange);
         nrt__front_record_request(conn, NRT_ERR_CANCELED, "the client has left");
     }
+    if (conn->answering) {
+        front->options.forget(conn, front->options.answer_arg);
+    }
     if (conn->reset) {
         const struct linger now = {.l_onoff = 1};
         setsockopt(conn->stream.io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -128,7 +131,7 @@ static void begin_request(nrt__front_conn *conn) {
     nrt__buf_shrink(&conn->body, BODY_KEEP);
     conn->state = NRT__FRONT_READING;
     conn->got_bytes = conn->collecting = conn->continued = conn->request_ended = false;
-    conn->to_head = conn->client_ended = conn->service_ended = false;
+    conn->to_head = conn->client_ended = conn->service_ended = conn->answered = false;
     conn->body_len = conn->bytes = 0;
     conn->held = 0;
     conn->status = conn->failed = 0;
@@ -228,6 +231,12 @@ static void time_body(nrt__front_conn *conn) {
     }
 }
 
+static void set_began(nrt__front_conn *conn) {
+    const nrt__env *env = nrt__front_env(conn->front);
+    conn->began_ms = env->now_ms;
+    conn->began_ns = conn->front->options.tallies ? nrt__env_ns(env) : 0;
+}
+
 /* One step of the reader over `bytes`, of which *used are used. False when it wants more than there
  * is. */
 static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
@@ -238,7 +247,7 @@ static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
     if (event < 0) {
         detail = conn->reader.reason;
     } else if (event == NRT__H1_HEAD) {
-        conn->began_ms = nrt__front_env(conn->front)->now_ms;
+        set_began(conn);
         error = nrt__front_on_head(conn, &detail);
         if (error == 0) {
             time_body(conn);
@@ -268,7 +277,7 @@ static bool step(nrt__front_conn *conn, nrt_str bytes, size_t *used) {
 
 static void first_bytes(nrt__front_conn *conn) {
     conn->got_bytes = true;
-    conn->began_ms = nrt__front_env(conn->front)->now_ms;
+    set_began(conn);
     conn->attempts = 0;
     nrt__front_set_timer(conn, conn->front->options.head_timeout_ms);
 }

@@ -24,7 +24,7 @@ typedef enum nrt__front_state {
                              is not reset */
 } nrt__front_state;
 
-typedef struct nrt__front_conn {
+struct nrt__front_conn {
     struct nrt__front_conn *next; /* the ring of all */
     struct nrt__front_conn *prev;
     nrt__front *front;
@@ -40,6 +40,7 @@ typedef struct nrt__front_conn {
     uint64_t requests;  /* on this connection so far */
     uint64_t body_len;  /* of the request, so far */
     int64_t began_ms;   /* the request, for the record */
+    int64_t began_ns;   /* the same, where it is counted */
     nrt_str host;       /* the service's; of the route, or in the request's arena */
     uint64_t bytes;     /* of the response's body */
     size_t held;        /* of them: not yet with the socket, so no credit was given for them */
@@ -49,6 +50,8 @@ typedef struct nrt__front_conn {
     int status;         /* of the response; 0: none has gone out yet */
     uint8_t framing;    /* of the response: nrt__framing */
     uint8_t state;      /* nrt__front_state */
+    bool answered;      /* a service has: its host is no invention of the client's */
+    bool answering;     /* the request is with options.answer */
     bool got_bytes;     /* of the request now being read */
     bool collecting;    /* its head is there and its body is being collected */
     bool continued;     /* it has got its 100 */
@@ -61,7 +64,7 @@ typedef struct nrt__front_conn {
     bool reset;         /* closing must not look like an orderly end */
     struct sockaddr_storage peer;
     char peer_name[INET6_ADDRSTRLEN];
-} nrt__front_conn;
+};
 
 struct nrt__front {
     nrt_conn *conn;

@@ -172,9 +172,24 @@ static int check_expect(nrt__front_conn *conn, bool *expects, const char **detai
     return 0;
 }
 
+/* For this process itself: there is nothing that a body would be for. */
+static int check_own(nrt__front_conn *conn, const char **detail) {
+    nrt__message *request = &conn->request;
+    conn->to_head = nrt__str_equal(request->method, NRT__STR("HEAD"));
+    conn->keep_alive = request->keep_alive && ++conn->requests < conn->front->options.max_requests;
+    if (!conn->reader.complete) {
+        *detail = "a request without a body is expected here";
+        return NRT_ERR_TOO_LARGE;
+    }
+    return nrt__message_settle_target(request);
+}
+
 int nrt__front_on_head(nrt__front_conn *conn, const char **detail) {
     nrt__message *request = &conn->request;
     bool expects = false;
+    if (conn->front->options.answer) {
+        return check_own(conn, detail);
+    }
     int error = check_head(conn, detail);
     if (error == 0) {
         error = check_expect(conn, &expects, detail);
@@ -290,6 +305,12 @@ void nrt__front_on_end(nrt__front_conn *conn) {
     conn->request_ended = true;
     if (conn->state == NRT__FRONT_UPLOADING) {
         end_upload(conn);
+        return;
+    }
+    if (front->options.answer) {
+        conn->state = NRT__FRONT_WAITING;
+        conn->answering = true;
+        front->options.answer(conn, request, front->options.answer_arg);
         return;
     }
     int error = prepare(conn);

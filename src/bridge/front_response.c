@@ -10,10 +10,21 @@
 
 enum { CLIENT_LEFT = 499 }; /* the status in logs where none went out, as nginx has it */
 
+/* A host that only the client knows of is no label of metrics: there would be no end of them. */
+static void count(const nrt__front_conn *conn) {
+    const nrt__front *front = conn->front;
+    nrt__tally *tally = nrt__tallies_find(front->options.tallies, conn->host, conn->answered);
+    int64_t took = nrt__env_ns(&nrt__conn_loop(front->conn)->env) - conn->began_ns;
+    nrt__tally_add(tally, conn->request.method, conn->status, took, conn->body_len, conn->bytes);
+}
+
 void nrt__front_record_request(nrt__front_conn *conn, int error, const char *detail) {
     nrt__front *front = conn->front;
     unsigned attempts = conn->attempts;
     conn->attempts = 0;
+    if (front->options.tallies) {
+        count(conn);
+    }
     if (!front->options.on_request) {
         return;
     }
@@ -118,6 +129,13 @@ void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
     nrt__front_answered(conn);
 }
 
+void nrt__front_answer(nrt__front_conn *conn, nrt__message *response) {
+    conn->answering = false;
+    write_whole(conn, response);
+    nrt__front_record_request(conn, 0, "");
+    nrt__front_answered(conn);
+}
+
 /* How the end of a body that comes in pieces is told (RFC 9112 section 6.3). */
 static nrt__framing framing_of(const nrt__front_conn *conn, const nrt__message *response) {
     if (response->status == 101) {
@@ -192,6 +210,7 @@ static void on_head(const nrt_response *response, bool whole, void *arg) {
     if (is_gone(conn)) {
         return;
     }
+    conn->answered = true;
     if (conn->front->options.in_process) {
         settle_location(message);
     }

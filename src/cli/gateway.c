@@ -10,11 +10,13 @@
 #include "bridge/front.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/operation.h"
 #include "core/duration.h"
 #include "core/str.h"
 
 typedef struct gateway_options {
     nrt__common common;
+    nrt__operation operation;
     const char *listen;
     nrt__arg_list routes;
     bool proxy;
@@ -32,6 +34,7 @@ typedef struct gateway {
     const gateway_options *options;
     nrt__routes *routes;
     const char **trusted;
+    nrt__tallies *tallies; /* NULL without an admin listener */
     nrt__front *front;
 } gateway;
 
@@ -185,6 +188,7 @@ static void on_first_connect(nrt__program *program) {
     nrt__front_options front_options;
     nrt__front_options_init(&front_options);
     front_options.routes = state->routes;
+    front_options.tallies = state->tallies;
     front_options.proxy = options->proxy;
     front_options.long_poll = options->long_poll;
     front_options.trusted = state->trusted;
@@ -284,7 +288,10 @@ static int prepare(gateway *state, const nrt__report *log) {
     }
     state->routes = nrt__routes_create();
     state->trusted = calloc(options->trusted.count + 1, sizeof(*state->trusted));
-    if (!state->routes || !state->trusted) {
+    if (options->operation.admin) {
+        state->tallies = nrt__tallies_create();
+    }
+    if (!state->routes || !state->trusted || (options->operation.admin && !state->tallies)) {
         nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "out of memory");
         return NRT__EXIT_FAILED;
     }
@@ -307,6 +314,23 @@ static int prepare(gateway *state, const nrt__report *log) {
     return 0;
 }
 
+static const char *why_not_ready(void *arg) {
+    const gateway *state = arg;
+    if (!state->front) {
+        return "not listening yet";
+    }
+    return nrt__front_is_draining(state->front) ? "being stopped" : NULL;
+}
+
+static int open_admin(gateway *state, nrt__program *program) {
+    const nrt__admin_gateway counted = {state->tallies, &state->front};
+    nrt_admin_options options;
+    nrt_admin_options_init(&options);
+    options.why_not_ready = why_not_ready;
+    options.why_not_ready_arg = state;
+    return nrt__operation_open(&state->options->operation, program, &options, &counted);
+}
+
 static int gateway_run(void *arg, const nrt__operands *operands) {
     gateway state = {.options = arg};
     nrt__program program = {0};
@@ -323,13 +347,18 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
         program.on_first_connect = on_first_connect;
         program.on_stop = on_stop;
         program.on_stats = on_stats;
-        code = nrt__program_run(&program);
+        code = open_admin(&state, &program);
+        if (code == 0) {
+            code = nrt__program_run(&program);
+        }
         if (state.front) {
             on_stats(&program);
         }
         nrt__front_destroy(state.front);
+        state.front = NULL;
         nrt__program_close(&program);
     }
+    nrt__tallies_destroy(state.tallies);
     free(state.trusted);
     nrt__routes_destroy(state.routes);
     return code;
@@ -337,6 +366,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group gateway_groups[] = {
     {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
+    NRT__OPERATION_GROUP(gateway_options),
     NRT__RETRY_GROUP(gateway_options),
     NRT__LIMIT_GROUP(gateway_options),
     NRT__COMMON_GROUP(gateway_options),

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/health_option.h"
+#include "cli/operation.h"
 #include "core/discovery.h"
 #include "core/str.h"
 #include "lib/conn_private.h"
@@ -16,6 +17,7 @@ enum { LAST_WORDS_MS = 1000 }; /* for what those who are broken off are told to 
 
 typedef struct serve_options {
     nrt__common common;
+    nrt__operation operation;
     unsigned max_in_flight;
     unsigned max_connections;
     uint32_t drain_timeout_ms;
@@ -350,6 +352,9 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         code = serve_one(&all[i], options, options->health ? &health : NULL);
     }
     if (code == 0) {
+        code = nrt__operation_open(&options->operation, &program, NULL, NULL);
+    }
+    if (code == 0) {
         code = nrt__program_run(&program);
     }
     end_health(&list);
@@ -364,6 +369,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group serve_groups[] = {
     {"Options", serve_opts, sizeof(serve_opts) / sizeof(serve_opts[0]), 0},
+    NRT__OPERATION_GROUP(serve_options),
     NRT__LIMIT_GROUP(serve_options),
     NRT__COMMON_GROUP(serve_options),
 };

@@ -162,7 +162,9 @@ void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const c
     nrt_result_fn fn = one->fn;
     void *arg = one->arg;
     nrt_result result = {error, detail, response, one->attempts};
-    client->stats.failures += error < 0;
+    if (error < 0) {
+        nrt__client_count_failure(client, error);
+    }
     if (error < 0 && one->call) { /* whoever works for it may stop, if it has shown itself */
         nrt__flow_abort(&one->call->flow, nrt_error_code(error));
     }
@@ -223,6 +225,18 @@ void nrt__client_destroy(nrt__client *client) {
 
 size_t nrt__client_in_flight(const nrt__client *client) {
     return client->in_flight;
+}
+
+const uint64_t *nrt__client_failures(const nrt__client *client) {
+    return client->failed_by;
+}
+
+size_t nrt__client_streams(const nrt__client *client) {
+    size_t count = 0;
+    for (const nrt__call *call = client->calls.next; call != &client->calls; call = call->next) {
+        count++;
+    }
+    return count;
 }
 
 const nrt_client_stats *nrt__client_stats(const nrt__client *client) {
@@ -485,7 +499,7 @@ int nrt__client_cancel(nrt__client *client, nrt_exchange_id id) {
     nrt_result result = {NRT_ERR_CANCELED, nrt_error_text(NRT_ERR_CANCELED), NULL, one->attempts};
     one->events = NULL;
     one->fn = tell_nobody;
-    client->stats.failures++;
+    nrt__client_count_failure(client, NRT_ERR_CANCELED);
     if (events) {
         events->closed(&result, arg);
     } else {

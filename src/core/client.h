@@ -124,4 +124,12 @@ size_t nrt__client_in_flight_on(const nrt__client *client, const nrt__session *s
 const nrt_client_stats *nrt__client_stats(const nrt__client *client);
 size_t nrt__client_in_flight(const nrt__client *client);
 
+/* How many exchanges have ended with an error, by its number without the sign; NRT__CLIENT_ERRORS
+ * of them. */
+enum { NRT__CLIENT_ERRORS = 64 };
+const uint64_t *nrt__client_failures(const nrt__client *client);
+
+/* Exchanges with bodies in frames. */
+size_t nrt__client_streams(const nrt__client *client);
+
 #endif

@@ -116,7 +116,14 @@ struct nrt__client {
     int64_t unknown_ms; /* the second in which */
     unsigned unknown;   /* so many were told that their exchange is over */
     nrt_client_stats stats;
+    uint64_t failed_by[NRT__CLIENT_ERRORS]; /* stats.failures, by error */
 };
+
+/* An exchange has ended with `error`. */
+static inline void nrt__client_count_failure(nrt__client *client, int error) {
+    client->stats.failures++;
+    client->failed_by[error > -NRT__CLIENT_ERRORS ? -error : 0]++;
+}
 
 static inline void nrt__ring_init(nrt__pending *head) {
     head->next = head->prev = head;

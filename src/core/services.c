@@ -172,6 +172,10 @@ size_t nrt__services_in_flight(const nrt__services *services) {
     return services->count;
 }
 
+size_t nrt__services_streams(const nrt__services *services) {
+    return services->streams.count;
+}
+
 /* ---- the fields that say who answered ---- */
 
 void nrt__services_connected(nrt__services *services) {
@@ -396,6 +400,7 @@ static void on_sub_state(int error, void *arg) {
     if (service->leaving) {
         return;
     }
+    service->confirmed = error == 0;
     char detail[NRT__SUBJECT_MAX + 96] = "";
     if (error < 0) {
         snprintf(detail, sizeof(detail),
@@ -532,6 +537,7 @@ int nrt__service_pause(nrt_service *service) {
     *left = (nrt__service_left){service->left, service, service->sub};
     service->left = left;
     service->sub = NULL;
+    service->confirmed = false;
     nrt__session_unsubscribe(session, left->sub);
     if (nrt__session_fence(session, on_left, left) < 0) { /* no session: nothing comes for it */
         forget_left(left);

@@ -11,6 +11,7 @@
 #include "core/flow.h"
 #include "core/h1_reader.h"
 #include "core/session.h"
+#include "core/tally.h"
 
 typedef struct nrt__services nrt__services;
 
@@ -81,9 +82,11 @@ struct nrt_service {
     nrt_service_options options;
     nrt__listing *listing; /* NULL: none, or left */
     nrt__service_stats stats;
+    nrt__tally tally;
     size_t in_flight;
-    bool leaving; /* has left the queue group; what had been sent to it is still answered */
-    bool fenced;  /* and all of that has arrived */
+    bool confirmed; /* the server has the subscription, or had it before the connection was lost */
+    bool leaving;   /* has left the queue group; what had been sent to it is still answered */
+    bool fenced;    /* and all of that has arrived */
     void (*on_stopped)(nrt_service *service, void *arg); /* then gone */
     void *on_stopped_arg;
     void *owner; /* lib's: workers, and what the caller wants to be told */
@@ -127,6 +130,9 @@ int nrt__service_resume(nrt_service *service);
 /* All of them; for a drain. */
 nrt_service *nrt__services_first(nrt__services *services);
 size_t nrt__services_in_flight(const nrt__services *services);
+
+/* Those of them with bodies in frames, or that may come to it. */
+size_t nrt__services_streams(const nrt__services *services);
 
 /* INFO has come: NRT-Connected-Server and the like have new values. */
 void nrt__services_connected(nrt__services *services);

@@ -115,6 +115,11 @@ bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason) {
     if (exchange->accept.version < 1 || send_frame(exchange, &refuse) < 0) {
         return false;
     }
+    service->stats.refused += exchange->refused;
+    nrt__tally_add(&service->tally, exchange->request.message.method,
+                   nrt_error_status(NRT_ERR_REFUSED),
+                   nrt__env_ns(service->services->env) - exchange->began_ns,
+                   exchange->request.message.body.len, 0);
     service->in_flight--;
     nrt__exchange_release(service->services, exchange);
     nrt__service_check_stopped(service);

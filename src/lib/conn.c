@@ -319,6 +319,9 @@ void nrt_conn_destroy(nrt_conn *conn) {
     if (conn->local) {
         conn->local_close(conn->local);
     }
+    if (conn->admin) {
+        conn->admin_close(conn->admin);
+    }
     nrt__driver_forget(conn);
     free_parts(conn);
 }

@@ -40,6 +40,8 @@ struct nrt_conn {
     nrt__driver *driver;   /* the thread that drives it, where that is ours */
     void *local;           /* the bridge's: the way in for HTTP clients of this process, */
     void (*local_close)(void *local); /* which ends before the connection does */
+    void *admin;                      /* likewise its admin listener */
+    void (*admin_close)(void *admin);
     bool destroying;
     bool forked;   /* being freed in a child: nothing shared with the parent is touched, nobody is
                       told */
@@ -55,7 +57,10 @@ struct nrt_conn {
     uint64_t drain_received;                       /* bytes from it when it was last asked */
     void (*on_denied)(nrt_str subject, void *arg); /* hears of every publish that is refused */
     void *on_denied_arg;
-    int last_error; /* of the last attempt to connect */
+    uint64_t received_bytes; /* from NATS servers, over all connections so far */
+    uint64_t sent_bytes;
+    uint64_t connects; /* connections there have been, lame ducks' successors included */
+    int last_error;    /* of the last attempt to connect */
     char error[1024];
     char url[300]; /* for nrt_conn_info_get */
 };

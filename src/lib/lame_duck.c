@@ -82,6 +82,7 @@ void nrt__lame_duck_take_over(nrt_conn *conn) {
     conn->other = old;
     old->retiring = true;
     set_timer(old, SPREAD_MS, on_spread);
+    conn->connects++;
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     switch_all(conn);
 }

@@ -312,6 +312,7 @@ static void on_ready(void *arg) {
         nrt__lame_duck_take_over(conn);
         return;
     }
+    conn->connects++;
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
     nrt__services_ready(conn->services);

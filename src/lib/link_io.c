@@ -64,6 +64,7 @@ void nrt__link_flush(void *arg) {
             give_up_writing(link);
             return;
         }
+        link->conn->sent_bytes += (uint64_t)put;
         nrt__session_sent(link->session, (size_t)put);
     }
     nrt__link_watch(link);
@@ -210,6 +211,7 @@ void nrt__link_receive(nrt__link *link) {
             input_ended(link, got);
             return;
         }
+        link->conn->received_bytes += (uint64_t)got;
         int error = nrt__session_received(link->session, (size_t)got);
         if (error < 0) {
             nrt__link_die(link, error, nrt__session_reason(link->session));
