@@ -101,8 +101,9 @@ typedef struct nrt_options {
     size_t max_message;   /* the largest message taken in; larger ones fail their exchange; 8 MiB */
     size_t max_body;      /* of a message that is asked for, or handled, as a whole; 16 MiB */
     size_t max_exchanges; /* requests in flight as a client before NRT_ERR_BUSY; 65,536 */
-    size_t max_head;      /* HTTP message head; 64 KiB */
-    size_t max_fields;    /* fields in a head; 100 */
+    size_t max_head;      /* HTTP message head; 64 KiB. From NATS, 1 KiB and max_fields bytes more:
+                             peers add fields to what was at the same limit */
+    size_t max_fields;    /* fields in a head; 100. From NATS, 8 more */
     size_t max_target;    /* request target; 8 KiB */
 
     nrt_log_fn log; /* NULL: silent */

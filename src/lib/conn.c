@@ -11,7 +11,13 @@
 #include "lib/driver.h"
 #include "lib/link.h"
 
-enum { DRAIN_ASK_MS = 2000 };
+enum {
+    DRAIN_ASK_MS = 2000,
+    /* What a bridge or a service may add to a head: names (host, NATS server, cluster) that have
+     * limits; and a space behind each colon. */
+    ADDED_HEAD = 1024,
+    ADDED_FIELDS = 8,
+};
 
 /* ---- fork: counted in the child, so that a connection knows whose it is. One number for the
  * process. ---- */
@@ -134,8 +140,9 @@ static int fail_setting(nrt_conn *conn, nrt__setting setting, int error, const c
 static int open_parts(nrt_conn *conn) {
     nrt_options *options = &conn->options;
     nrt__h1_limits limits = NRT__H1_LIMITS_DEFAULT;
-    limits.head = options->max_head;
-    limits.fields = options->max_fields;
+    /* A peer took a head that was at its limit, the same as ours, and put its fields on it. */
+    limits.head = options->max_head + ADDED_HEAD + options->max_fields;
+    limits.fields = options->max_fields + ADDED_FIELDS;
     limits.target = options->max_target;
     nrt_str prefix = nrt_str_from(options->prefix);
     conn->loop.env.log = options->log;

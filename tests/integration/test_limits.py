@@ -30,6 +30,11 @@ def fields_of(count, start=START, had=1):
     return start + b"".join(b"X-%d: v\r\n" % number for number in range(count - had)) + b"\r\n"
 
 
+def added(which, max_fields=100):
+    """What a peer may have put on a head that was at the limit when it came there."""
+    return {"head": 1024 + max_fields, "fields": 8, "target": 0}[which]
+
+
 def target_of(size):
     return b"GET /" + b"t" * (size - 1) + b" HTTP/1.1\r\nHost: weather.nats\r\n\r\n"
 
@@ -42,8 +47,13 @@ KINDS = {
 
 
 @pytest.fixture(params=KINDS)
-def kind(request):
-    return KINDS[request.param]
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def kind(name):
+    return KINDS[name]
 
 
 @pytest.fixture(params=["default", "option"])
@@ -76,9 +86,10 @@ def test_a_gateway_takes_a_head_at_the_limit_and_not_one_more(world, nats, peer,
     assert len(seen) == 1
 
 
-def test_a_sidecar_takes_a_head_at_the_limit_and_not_one_more(world, nats, peer, kind, limit):
+def test_a_sidecar_takes_a_head_at_the_limit_and_not_one_more(world, nats, peer, name, kind, limit):
     make, _, _, _, status, code = kind
     count, options = limit
+    count += added(name)
     origin = world.origin(plain("fine"))
     world.serve(nats, "weather.nats", origin, args=options)
     assert parse_answer(peer.request(SUBJECT + "get", make(count)).payload).body == b"fine"
@@ -115,13 +126,52 @@ def test_a_sidecar_takes_a_response_at_the_limit_and_not_one_more(world, nats, p
 @pytest.mark.parametrize("name", RESPONSES)
 def test_a_gateway_takes_a_reply_at_the_limit_and_not_one_more(world, nats, peer, name, which):
     make, option, default, other = RESPONSES[name]
-    count = default if which == "default" else other
+    count = (default if which == "default" else other) + added(name)
     peer.subscribe(SUBJECT + "*", "nrt", lambda message: peer.publish(
         message.reply, make(int(message.payload.split(b" ")[1][1:]))))
     options = [] if which == "default" else [option, str(other)]
     client = world.client(world.gateway(nats, "--route", "/=weather.nats", *options))
     assert client.get(f"/{count}").status == 200
     assert_problem(client.get(f"/{count + 1}"), 502, "bad-response")
+
+
+# ---- the whole path ----------------------------------------------------------------------------
+
+
+LONG_HOST = ".".join(["n" * 63] * 3 + ["n" * 56, "nats"])
+assert len(LONG_HOST) == 253  # no longer one is taken
+
+
+def tight(size, count, start):
+    """`size` bytes in `count` fields, those of `start` among them: there is no space behind a colon."""
+    head, end = start, b"\r\n"
+    more = count - start.count(b"\r\n") + 1
+    room = size - len(start) - len(end)
+    for number in range(more):
+        share = room // (more - number)
+        head += b"X%04d:" % number + b"v" * (share - 8) + b"\r\n"
+        room -= share
+    assert (len(head + end), (head + end).count(b"\r\n") - 2) == (size, count)
+    return head + end
+
+
+@pytest.mark.parametrize("start", [
+    b"GET / HTTP/1.1\r\nHost:" + b"o" * 253 + b"\r\n", b"GET / HTTP/1.1\r\nHost:x\r\n", b"GET / HTTP/1.0\r\n",
+], ids=["a long host", "a short host", "no host"])
+@pytest.mark.parametrize("size, count", [(65536, 100), (16384, 1500)])
+def test_a_head_at_the_limit_goes_all_the_way(world, nats, start, size, count):
+    """What is put on it on the way is not its client's fault, nor its origin's."""
+    options = ["--max-head", str(size), "--max-fields", str(count)]
+    responses = [tight(size, count, b"HTTP/1.1 200 OK\r\nContent-Length:0\r\n")]
+    origin = world.origin(lambda request: responses[0])
+    world.serve(nats, LONG_HOST, origin, args=options)
+    client = world.client(world.gateway(nats, "--route", f"/={LONG_HOST}", *options))
+    client.send(tight(size, count, start))
+    answer = client.answer()
+    assert answer.status == 200, answer
+    assert len(origin.requests[0].all("X-Forwarded-For")) == 1 and origin.requests[0].get("X0000")
+    assert len([name for name in answer.names() if name.lower().startswith("x")]) == count - 1
+    assert answer.get("NRT-ID")
 
 
 # ---- chunks and bodies -------------------------------------------------------------------------
