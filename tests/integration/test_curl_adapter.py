@@ -13,6 +13,7 @@ from harness.world import program
 
 ATTACH = r"nrt_test_check(nrt_curl_attach(\3, nrt_test_conn()));"
 EXAMPLES = "usr/share/doc/libcurl4/examples"
+pytestmark = pytest.mark.threads
 
 
 def example(world, nats, name, urls, *args, multi=False):

@@ -14,6 +14,7 @@ from harness.world import BUILD, HERE, free_port, sanitized
 
 TOP = os.path.join(HERE, os.pardir, os.pardir)
 EXAMPLES = os.path.join(TOP, "examples")
+pytestmark = pytest.mark.threads
 
 
 def read(*path):

@@ -12,6 +12,7 @@ from harness.message import assert_problem, parse_answer
 from harness.world import BUILD, program
 
 SUBJECT = "nrt.requests.weather.nats."
+pytestmark = pytest.mark.threads
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from harness.message import Answer
 from harness.world import program
 
 SERVE = r'if (daemon) nrt_test_check(nrt_serve_mhd(nrt_test_conn(), "hello.nats", daemon));'
+pytestmark = pytest.mark.threads
 
 
 def tutorial(name):

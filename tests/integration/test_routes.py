@@ -12,6 +12,8 @@ from harness.clock import DEADLINE, until
 from harness.message import Malformed, assert_problem, parse_answer
 from harness.world import sanitized, url_of
 
+pytestmark = pytest.mark.threads
+
 
 @pytest.fixture
 def folder(world):

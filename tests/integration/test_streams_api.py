@@ -11,6 +11,7 @@ from harness.world import program, sanitized
 MIB = 1 << 20
 LARGE = 64 * MIB
 WINDOW = 256 * 1024
+pytestmark = pytest.mark.threads
 
 
 def pattern_sum(count):

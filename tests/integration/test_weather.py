@@ -15,6 +15,7 @@ from harness.world import BUILD
 
 PLACES = [os.path.join(BUILD, place, "nrt-weather") for place in ("", "examples", "examples/weather")]
 PROGRAM = next((path for path in PLACES if os.path.exists(path)), PLACES[0])
+pytestmark = pytest.mark.threads
 
 
 def start(world, nats, **env):
