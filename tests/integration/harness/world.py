@@ -116,16 +116,16 @@ class World:
     def program(self, name, *args, **options):
         return self.start([program(name), *args], name, **options)
 
-    def serve(self, server, *pairs, args=(), wait=True):
+    def serve(self, server, *pairs, args=(), wait=True, env=None):
         """nrt serve HOST TARGET [HOST TARGET]... until each has its ready line."""
         pairs = [pair if isinstance(pair, str) else pair.url for pair in pairs]
-        child = self.nrt("serve", "--server", url_of(server), *args, *pairs)
+        child = self.nrt("serve", "--server", url_of(server), *args, *pairs, env=env)
         for host in pairs[::2] if wait else ():
             child.wait_line(rf"serving {re.escape(host.lower())} on ")
         return child
 
-    def gateway(self, server, *args, listen="0", wait=True):
-        child = self.nrt("gateway", "--server", url_of(server), "--listen", listen, *args)
+    def gateway(self, server, *args, listen="0", wait=True, env=None):
+        child = self.nrt("gateway", "--server", url_of(server), "--listen", listen, *args, env=env)
         if wait:
             child.url = child.wait_line(r"listening on ((http://|unix:)\S+)").group(1)
         return child
