@@ -96,12 +96,7 @@ ngx_http_nrt_are_lines(ngx_http_request_t *r)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    /* the request line; white space may follow it */
-
-    for (end = r->request_line.data + r->request_line.len;
-         *end == ' ';
-         end++)
-    { /* void */ }
+    end = r->request_line.data + r->request_line.len;
 
     if (*end != CR) {
         return 0;
@@ -180,6 +175,55 @@ ngx_http_nrt_are_lines(ngx_http_request_t *r)
 
 
 /* ---- the head ---- */
+
+/*
+ * METHOD SP TARGET SP VERSION. A target that names a host names the one in Host (RFC 9112 section
+ * 3.2): nginx has chosen its server by the first, and nrt_pass may look at the other.
+ */
+
+static ngx_int_t
+ngx_http_nrt_check_line(ngx_http_request_t *r, const char **why)
+{
+    u_char     *p, *last, *end;
+    nrt_str     text;
+    nrt__url    url;
+    ngx_str_t   host;
+
+    last = r->request_line.data + r->request_line.len;
+    p = r->request_line.data + r->method_name.len + 1;
+    end = ngx_strlchr(p, last, ' ');
+
+    if (end == NULL || end == p || last - end != sizeof(" HTTP/1.1") - 1) {
+        *why = "the request line is not a method, a target and a version with "
+               "one space between them";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    if (*p == '/') {
+        return 0;
+    }
+
+    text.ptr = (char *) p;
+    text.len = end - p;
+
+    if (nrt__url_parse(text, &url) < 0) {
+        *why = "the target is not a valid http:// or https:// URL";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    host.data = (u_char *) url.host.ptr;
+    host.len = url.host.len + (url.port.ptr ? url.port.len + 1 : 0);
+
+    if (r->headers_in.host
+        && !ngx_http_nrt_is(&r->headers_in.host->value, &host))
+    {
+        *why = "the target names another host than Host does";
+        return NRT_ERR_BAD_REQUEST;
+    }
+
+    return 0;
+}
+
 
 static ngx_int_t
 ngx_http_nrt_check_connection(ngx_str_t *value, ngx_uint_t *count)
@@ -269,6 +313,14 @@ ngx_http_nrt_check_fields(ngx_http_request_t *r, const char **why)
             return NRT_ERR_BAD_REQUEST;
         }
 
+        if (r->stream && (flags & NRT__FIELD_HOP) && id != NRT__TRAILER
+            && (id != NRT__TE || !ngx_http_nrt_is_text(&h[i].value,
+                                                       "trailers")))
+        {
+            *why = "a field of one connection has no place in HTTP/2";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
         if (id == NRT__CONNECTION
             && ngx_http_nrt_check_connection(&h[i].value, &nominations) != 0)
         {
@@ -303,9 +355,17 @@ ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
 
     /* heads of HTTP/2 have no lines */
 
-    if (r == r->main && r->stream == NULL && !ngx_http_nrt_are_lines(r)) {
-        *why = "a line of the head does not end in CRLF, or has no colon";
-        return NRT_ERR_BAD_REQUEST;
+    if (r == r->main && r->stream == NULL) {
+
+        if (!ngx_http_nrt_are_lines(r)) {
+            *why = "a line of the head does not end in CRLF, or has no colon";
+            return NRT_ERR_BAD_REQUEST;
+        }
+
+        error = ngx_http_nrt_check_line(r, why);
+        if (error < 0) {
+            return error;
+        }
     }
 
     error = ngx_http_nrt_check_fields(r, why);
