@@ -1,11 +1,7 @@
-"""`nrt_pass`: the real nginx with our module, from plain requests to streams and reloads."""
+"""`nrt_pass`: the real nginx with our module, from plain requests to streams. What operating it brings is in test_nginx_operate.py."""
 
 import hashlib
-import os
-import signal
-import socket
 import threading
-import time
 
 import pytest
 
@@ -132,53 +128,6 @@ def test_websocket_bytes_go_both_ways(world, nats, nginx):
 def test_what_could_not_work_is_refused_by_the_check(world, server, named):
     fine, said = Nginx(world, server).check()
     assert not fine and named in said, said
-
-
-def test_reloads_under_load_lose_nothing(world, nats, nginx):
-    world.serve(nats, "weather.nats", world.origin(echo))
-    gateway = nginx(workers=2)
-    stop, failures, answered = threading.Event(), [], []
-
-    def ask():
-        while not stop.is_set():
-            try:
-                with Client(gateway.url) as client:
-                    answer = client.get("/")
-                    answered.append(answer.status)
-                    if answer.status != 200:
-                        failures.append(answer)
-            except (OSError, AssertionError) as failure:
-                failures.append(failure)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    until(lambda: len(answered) > 50, "load")
-    for _ in range(10):
-        gateway.reload()
-        time.sleep(0.2)  # the pace that is promised, not a wait for something
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert failures == [] and len(answered) > 200
-
-
-def test_a_killed_worker_is_replaced(world, nats, nginx):
-    world.serve(nats, "weather.nats", world.origin(echo))
-    gateway = nginx()
-    assert world.client(gateway).get("/").status == 200
-    old = gateway.worker_pids
-    os.kill(old[0], signal.SIGKILL)
-
-    def works():
-        try:
-            with Client(gateway.url, timeout=2) as client:
-                return client.get("/").status == 200
-        except (OSError, AssertionError, socket.timeout):
-            return False
-
-    until(works, "another worker answers")
-    assert gateway.worker_pids != old
 
 
 def test_http_2_and_tls_in_front(world, nats):

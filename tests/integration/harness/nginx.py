@@ -17,12 +17,13 @@ BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
 
 MAIN = """
 load_module {module};
-user root;
+user {user};
 worker_processes {workers};
-daemon off;
+daemon {daemon};
 pid {folder}/nginx.pid;
-error_log stderr info;
-events {{ worker_connections 1024; }}
+error_log {log} info;
+{main}
+events {{ worker_connections {connections}; }}
 http {{
     access_log {folder}/access.log;
     client_max_body_size 0;
@@ -33,7 +34,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     {http}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{listen};
         {server}
     }}
 }}
@@ -41,21 +42,27 @@ http {{
 
 
 class Nginx:
-    def __init__(self, world, server, http="", workers=1):
+    def __init__(self, world, server, http="", workers=1, **more):
+        """`more`: what else the configuration has: main (text), user, connections (for each worker),
+        listen (parameters), daemon ("on": its log is a file then)."""
         if not os.path.exists(MODULE) or not os.path.exists(BINARY):
             pytest.skip("nginx or its module is not there: nginx-dev brings what the module is built with")
         if sanitized():
             pytest.skip("nginx itself has no sanitizer")
-        self.world, self.port, self.workers = world, free_port(), workers
+        self.world, self.port = world, free_port()
+        self.settings = {"workers": workers, "main": "", "user": "root", "connections": 1024, "listen": "", "daemon": "off", "log": "stderr", **more}
+        self.child = None
         self.folder = os.path.join(world.folder, f"nginx-{self.port}")
         os.mkdir(self.folder)
+        if self.daemon:
+            self.settings["log"] = self.log_path
         self.url = f"http://127.0.0.1:{self.port}"
         self.write(server, http)
 
     def write(self, server, http=""):
         with open(self.path, "w", encoding="utf-8") as file:
             file.write(MAIN.format(module=MODULE, folder=self.folder, port=self.port, server=server,
-                                   http=http, workers=self.workers))
+                                   http=http, **self.settings))
 
     @property
     def path(self):
@@ -71,14 +78,84 @@ class Nginx:
         return done.returncode == 0, done.stderr
 
     def start(self):
-        self.child = self.world.start(self.argv, "nginx")
-        until(lambda: is_listening(self.url), "nginx listens")
+        if self.daemon:
+            self.world.run(self.argv)
+            self.world.closing(Master(until(lambda: self.master, "a pid file")))
+        else:
+            self.child = self.world.start(self.argv, "nginx")
+        until(lambda: self.master and is_listening(self.url), "nginx listens")
         return self
 
+    @property
+    def daemon(self):
+        return self.settings["daemon"] == "on"
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "error.log")
+
+    @property
+    def log(self):
+        """What it has logged."""
+        if not self.daemon:
+            return self.child.stderr
+        with open(self.log_path, encoding="utf-8") as file:
+            return file.read()
+
+    def signal(self, name):
+        """nginx -s NAME"""
+        self.world.run([*self.argv, "-s", name])
+
     def reload(self):
-        self.child.signal(signal.SIGHUP)
+        os.kill(self.master, signal.SIGHUP)
 
     @property
     def worker_pids(self):
-        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children", encoding="ascii") as file:
+        return children(self.master)
+
+    @property
+    def master(self):
+        """The pid of the master, which is another one after an upgrade."""
+        try:
+            with open(os.path.join(self.folder, "nginx.pid"), encoding="ascii") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            return None
+
+    def upgrade(self):
+        """Another master with workers of its own beside the one that is there, as USR2 starts it."""
+        before = self.master
+        os.kill(before, signal.SIGUSR2)
+        after = until(lambda: self.master not in (before, None) and self.master, "another master")
+        self.world.closing(Master(after))
+        until(lambda: children(after), "the other master has workers")
+        return after
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(pid) for pid in re.findall(r"\d+", file.read())]
+    except FileNotFoundError:
+        return []
+
+
+def is_running(pid):
+    """Whether there is such a process, and it has not ended: nobody need have waited for it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Master:
+    """A master that is nobody's child."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def close(self):
+        if is_running(self.pid):
+            os.kill(self.pid, signal.SIGTERM)
+            until(lambda: not is_running(self.pid), "the master ends")

@@ -1,0 +1,270 @@
+"""Operating nginx with `nrt_pass`: reloads, upgrades of the binary, quits, workers and NATS servers
+that die. Nothing of it may lose a request that could have been answered. NRT_TEST_LONG=1 takes 10,000
+requests where it says so."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from harness.client import Client, curl, is_listening, request_bytes
+from harness.clock import DEADLINE, LONG, SLOW, Stopwatch, until
+from harness.fresh import Fresh
+from harness.message import Answer, Request
+from harness.nginx import Nginx, children, is_running
+from harness.origin import plain
+from harness.page import fixed_port
+
+PASS = "location / { nrt_pass weather.nats; nrt_buffering off; }"
+COUNT = 10000 if LONG else 0
+
+
+@pytest.fixture
+def nginx(world, nats):
+    def make(server=PASS, **more):
+        return Nginx(world, f"nrt_server {nats.url}; {server}", **more).start()
+    return make
+
+
+@pytest.fixture
+def service(world, nats):
+    """A service whose answers say that they are whole."""
+    origin = world.origin(plain("x" * 1000))
+    world.serve(nats, "weather.nats", origin)
+    return origin
+
+
+@pytest.fixture
+def fresh(world):
+    """Load that must get answers of `service`, and has begun."""
+    def start(gateway, count=0):
+        load = Fresh(gateway.url, count=count, right=lambda answer: answer.status == 200 and answer.body == b"x" * 1000)
+        world.closing(load)
+        until(lambda: load.answered > 50, "load")
+        return load
+    return start
+
+
+def paced(load, step, pause, least):
+    """Does step() every `pause` seconds, `least` times and until `load` has asked enough."""
+    done = 0
+    while done < least or (COUNT and load.running):
+        step()
+        done += 1
+        time.sleep(pause)  # the pace that is promised, not a wait for something
+    return done
+
+
+def ended(pids, timeout=DEADLINE):
+    until(lambda: not any(is_running(pid) for pid in pids), f"{pids} end", timeout)
+
+
+@pytest.mark.parametrize("listen", ["", " reuseport"])
+def test_reloads_under_load_lose_nothing(nginx, service, fresh, listen):
+    gateway = nginx(workers=2, listen=listen)
+    load = fresh(gateway, COUNT)
+    old = set()
+
+    def reload():
+        old.update(gateway.worker_pids)
+        gateway.reload()
+
+    reloads = paced(load, reload, 0.2, 10)
+    asked = load.stop()
+    print(f"\n{asked} requests, {reloads} reloads, none failed")
+    assert asked >= (COUNT or 200)
+    # Two workers are left: those of before have gone, their connections to NATS with them.
+    until(lambda: len(gateway.worker_pids) == 2, "the workers of the last reload alone")
+    ended(old - set(gateway.worker_pids))
+
+
+def test_an_upgrade_of_the_binary_under_load_loses_nothing(nginx, service, fresh):
+    """USR2, WINCH and QUIT, as nginx's manual has it. WINCH means something to a daemon only."""
+    gateway = nginx(workers=2, daemon="on")
+    load = fresh(gateway, COUNT)
+
+    def upgrade():
+        old = gateway.master
+        workers = gateway.worker_pids
+        gateway.upgrade()
+        asked = load.answered
+        until(lambda: load.answered > asked + 50, "both answer")
+        os.kill(old, signal.SIGWINCH)
+        ended(workers)
+        os.kill(old, signal.SIGQUIT)
+        ended([old])
+
+    upgrades = paced(load, upgrade, 0, 2)
+    print(f"\n{load.stop()} requests, {upgrades} upgrades, none failed")
+
+
+def test_an_upgrade_can_be_taken_back(nginx, service, fresh):
+    """The old master has its listening sockets all the time: HUP gives it workers again."""
+    gateway = nginx(daemon="on")
+    old = gateway.master
+    new = gateway.upgrade()
+    load = fresh(gateway)
+    os.kill(old, signal.SIGWINCH)
+    until(lambda: children(old) == [new], "the old master has no workers")
+    os.kill(old, signal.SIGHUP)
+    until(lambda: len(children(old)) == 2, "the old master has workers again")
+    os.kill(new, signal.SIGQUIT)
+    ended([new])
+    until(lambda: gateway.master == old, "the pid file is the old master's again")
+    load.stop()
+
+
+class Slow:
+    """An origin with something of each kind under way, until it is let go on."""
+
+    def __init__(self, world, nats):
+        self.go_on = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.ended = threading.Semaphore(0)
+        self.origin = world.origin(script=self._play)
+        self.service = world.serve(nats, "weather.nats", self.origin)
+
+    def _play(self, connection):
+        try:
+            self._answer(connection)
+        finally:
+            self.ended.release()
+
+    def _answer(self, connection):
+        request = connection.reader.head(Request)
+        if request.target == "/upgrade":
+            connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            self.begun.release()
+            while data := connection.sock.recv(65536):
+                connection.send(data)
+        elif request.target == "/events":
+            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+            self.begun.release()
+            if self.wait(connection):
+                connection.send("data: 2\n\n")
+        else:
+            self.begun.release()
+            length = int(request.get("Content-Length") or 0)
+            body = connection.reader.exactly(length) if length else b""
+            if self.wait(connection):
+                connection.send(plain(f"{request.method} {len(body)}"))
+                connection.wait_closed()
+
+    def wait(self, connection):
+        """Until it may go on; False where the other side has left before."""
+        connection.sock.settimeout(0.02)
+        while not self.go_on.is_set():
+            try:
+                if not connection.sock.recv(1):
+                    return False
+            except TimeoutError:
+                pass
+        connection.sock.settimeout(DEADLINE)
+        return True
+
+    def start(self, gateway):
+        """Four clients, with what each has under way: an answer, a stream, an upload, a tunnel."""
+        clients = {}
+        for name, target in (("answer", "/"), ("events", "/events"), ("upload", "/"), ("upgrade", "/upgrade")):
+            client = clients[name] = Client(gateway.url)
+            gateway.world.closing(client)
+            if name == "upload":
+                client.send(request_bytes("PUT", target, fields=[("Content-Length", "200000")]), b"x" * 100000)
+            else:
+                fields = [("Connection", "Upgrade"), ("Upgrade", "websocket")] if name == "upgrade" else []
+                client.send(request_bytes("GET", target, fields=fields))
+            assert self.begun.acquire(timeout=DEADLINE), name
+        assert clients["upgrade"].reader.head(Answer).status == 101
+        clients["events"].reader.until(b"data: 1\n\n", "an event")
+        return clients
+
+    def left(self, clients):
+        """The service is not left with it: a peer without a last word is noticed within 10 s."""
+        for _ in clients:
+            assert self.ended.acquire(timeout=DEADLINE + 2 * SLOW)
+
+    def finish(self, clients):
+        """All of it goes on, and ends well."""
+        self.go_on.set()
+        assert clients["answer"].answer().body == b"GET 0"
+        assert b"data: 2\n\n" in clients["events"].reader.until(b"0\r\n\r\n", "the end")
+        clients["upload"].send(b"x" * 100000)
+        assert clients["upload"].answer().body == b"PUT 200000"
+        clients["upgrade"].send(b"hello")
+        assert clients["upgrade"].reader.exactly(5) == b"hello"
+        clients["upgrade"].half_close()
+        assert clients["upgrade"].at_end()
+        # nginx lets a client linger that it has closed, for 5 s (lingering_timeout).
+        for client in clients.values():
+            client.close()
+
+
+STREAMS = PASS.replace("}", "nrt_request_buffering off; }")
+
+
+def test_quit_finishes_what_is_under_way(world, nats, nginx):
+    slow = Slow(world, nats)
+    gateway = nginx(STREAMS)
+    clients = slow.start(gateway)
+    gateway.signal("quit")
+    until(lambda: not is_listening(gateway.url), "nobody is let in")
+    slow.finish(clients)
+    assert gateway.child.wait(2 * SLOW) == 0
+
+
+def test_a_reload_finishes_what_is_under_way(world, nats, nginx):
+    slow = Slow(world, nats)
+    gateway = nginx(STREAMS)
+    old = gateway.worker_pids
+    clients = slow.start(gateway)
+    gateway.reload()
+    until(lambda: len(gateway.worker_pids) == 2, "another worker")
+    assert is_running(old[0])
+    slow.finish(clients)
+    ended(old)
+
+
+def test_stop_ends_at_once(world, nats, nginx):
+    slow = Slow(world, nats)
+    gateway = nginx(STREAMS)
+    clients = slow.start(gateway)
+    with Stopwatch() as watch:
+        gateway.signal("stop")
+        assert gateway.child.wait() == 0
+    assert watch.seconds < 2 * SLOW
+    for client in clients.values():
+        client.reader.buffer = b""
+        assert client.at_end()
+    slow.left(clients)
+
+
+def test_worker_shutdown_timeout_ends_what_would_stay(world, nats, nginx):
+    slow = Slow(world, nats)
+    gateway = nginx(STREAMS, main="worker_shutdown_timeout 1s;")
+    old = gateway.worker_pids
+    slow.start(gateway)
+    with Stopwatch() as watch:
+        gateway.reload()
+        ended(old)
+    assert 0.9 < watch.seconds < 1 + 2 * SLOW
+    slow.left(range(4))
+
+
+def test_a_killed_worker_is_replaced_and_what_it_had_fails_at_once(world, nats, nginx):
+    slow = Slow(world, nats)
+    gateway = nginx(STREAMS)
+    clients = slow.start(gateway)
+    old = gateway.worker_pids
+    with Stopwatch() as watch:
+        os.kill(old[0], signal.SIGKILL)
+        for client in clients.values():
+            client.reader.buffer = b""
+            assert client.at_end()
+    assert watch.seconds < 2 * SLOW
+    slow.left(clients)
+    until(lambda: len(gateway.worker_pids) == 1 and gateway.worker_pids != old, "another worker")
+    slow.go_on.set()
+    with Client(gateway.url) as client:
+        assert client.get("/").body == b"GET 0"
