@@ -1,0 +1,247 @@
+"""The rows of the benchmark: what runs in each, and how one slice of it is measured."""
+
+import json
+import os
+import shutil
+
+from payload import PATH, REQUEST_FIELDS
+from processes import Failed, Process, Program, free_port, run_and_account, wait_for_port
+
+NGINX = """
+{load}
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 2048; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 100000;
+    default_type application/json;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {http}
+    server {{
+        listen 127.0.0.1:{port};
+        {server}
+    }}
+}}
+"""
+
+# No function for each request: wrk formats one, once, and sends its bytes again and again.
+WRK = """
+done = function(summary, latency, requests)
+    local errors = summary.errors
+    io.write(string.format('\\nBENCH {"requests": %d, "seconds": %.6f, "bytes": %d, "failed": %d, ' ..
+        '"p50_us": %d, "p99_us": %d}\\n', summary.requests, summary.duration / 1e6, summary.bytes,
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end
+"""
+
+
+def find_nginx():
+    return shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+class Row:
+    """One row: processes that stay for the whole run, so that slices of all rows can alternate."""
+
+    letter = name = None
+    roles = ()  # of the processes of interest, in the order of the path
+
+    def __init__(self, run):
+        self.run = run
+        self.processes = []
+        self.start()
+
+    def start(self):
+        raise NotImplementedError
+
+    # ---- what rows are made of
+
+    def add(self, process):
+        self.processes.append(process)
+        return process
+
+    def nats(self):
+        port = free_port()
+        argv = ["nats-server", "-a", "127.0.0.1", "-p", str(port)]
+        wait_for_port(port, self.add(Process("nats-server", argv, self.run.folder)))
+        return port
+
+    def nginx(self, role, server, http="", load=""):
+        port = free_port()
+        folder = os.path.join(self.run.folder, f"nginx-{port}")
+        os.mkdir(folder)
+        path = os.path.join(folder, "nginx.conf")
+        with open(path, "w", encoding="utf-8") as conf:
+            conf.write(NGINX.format(folder=folder, port=port, server=server, http=http, load=load))
+        argv = [find_nginx(), "-p", folder, "-c", path]
+        wait_for_port(port, self.add(Process(role, argv, self.run.folder)))
+        return port
+
+    def static(self):
+        return self.nginx("nginx", f"root {self.run.payload.root};")
+
+    def program(self, role, name, *args):
+        argv = [os.path.join(self.run.build, "bench", name), *map(str, args)]
+        return self.add(Program(role, argv, self.run.folder))
+
+    def service(self, nats, *args):
+        payload = self.run.payload
+        return self.program("service", "nrt_service", f"nats://127.0.0.1:{nats}", PATH,
+                            payload.response_fields, payload.body, *args)
+
+    def nrt(self, role, *args):
+        argv = [os.path.join(self.run.build, "nrt"), *map(str, args)]
+        return self.add(Process(role, argv, self.run.folder))
+
+    def gateway(self, nats):
+        port = free_port()
+        process = self.nrt("gateway", "gateway", "-s", f"nats://127.0.0.1:{nats}", "-l", port, "-r",
+                           "/=bench-0.nats")
+        wait_for_port(port, process)
+        return port
+
+    # ---- measuring
+
+    def measure(self, in_flight, seconds):
+        """One slice: what came of it, with the microseconds of CPU that each process took for each
+        request."""
+        before = [process.cpu_ns() for process in self.processes]
+        sample, extra = self.drive(in_flight, seconds)
+        after = [process.cpu_ns() for process in self.processes]
+        if sample["failed"] or not sample["requests"]:
+            raise Failed(f"row ({self.letter}), {in_flight} in flight: {sample}\n" +
+                         "\n".join(process.errors() for process in self.processes))
+        cpu = dict(extra)
+        for process, ns in zip(self.processes, (b - a for a, b in zip(before, after))):
+            cpu[process.role] = cpu.get(process.role, 0) + ns
+        sample["cpu_us"] = {role: ns / 1000 / sample["requests"] for role, ns in cpu.items()}
+        sample["rps"] = sample["requests"] / sample["seconds"]
+        return sample
+
+    def drive(self, in_flight, seconds):
+        raise NotImplementedError
+
+    def peaks(self):
+        return {process.role: process.peak_kib() for process in self.processes}
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.stop()
+
+
+class WrkRow(Row):
+    """wrk asks `self.port`: one thread, as many connections as requests are in flight."""
+
+    port = None
+
+    def drive(self, in_flight, seconds):
+        seconds = max(1, round(seconds))  # wrk knows whole seconds
+        argv = ["wrk", "-t1", f"-c{in_flight}", f"-d{seconds}s", "-s", self.run.wrk_script()]
+        for line in REQUEST_FIELDS.splitlines():
+            argv += ["-H", line]
+        output, cpu = run_and_account([*argv, f"http://127.0.0.1:{self.port}{PATH}"])
+        lines = [line[6:] for line in output.splitlines() if line.startswith("BENCH ")]
+        if not lines:
+            raise Failed(f"wrk says nothing of its run:\n{output}")
+        sample = json.loads(lines[0])
+        least = sample["requests"] * self.run.payload.sizes()["body"]
+        if sample["bytes"] < least:
+            raise Failed(f"row ({self.letter}): answers are too short: {sample}")
+        return sample, {"wrk": cpu}
+
+
+class ProgramRow(Row):
+    """One of our C clients runs a closed loop."""
+
+    client = None
+
+    def drive(self, in_flight, seconds, services=1):
+        self.client.check()
+        command = f"run {in_flight} {round(seconds * 1000)} {services}"
+        return self.client.command(command, seconds), {}
+
+
+class NginxStatic(WrkRow):
+    letter, name = "a", "wrk -> nginx, a file"
+
+    def start(self):
+        self.port = self.static()
+
+
+class NginxProxy(WrkRow):
+    letter, name = "b", "wrk -> nginx -> nginx, keep-alive"
+
+    def start(self):
+        origin = self.static()
+        http = f"upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 100000; }}"
+        self.port = self.nginx("nginx proxy", """location / {
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }""", http)
+
+
+class RawRow(ProgramRow):
+    mode = None
+
+    def start(self):
+        nats, payload = self.nats(), self.run.payload
+        url = f"nats://127.0.0.1:{nats}"
+        files = [payload.subject, payload.request, payload.answer]
+        self.program("service", "raw_service", url, *files, self.mode)
+        self.client = self.program("client", "raw_client", url, *files, payload.body, self.mode)
+
+
+class RawDefault(RawRow):
+    letter, name, mode = "c", "libnats request-reply, default mode", "default"
+
+
+class RawLoop(RawRow):
+    letter, name, mode = "c-loop", "libnats request-reply, event loop", "loop"
+
+
+class RawLoopAsap(RawRow):
+    letter, name, mode = "c-asap", "libnats request-reply, event loop, SendAsap", "loop-asap"
+
+
+class OursOnly(ProgramRow):
+    letter, name = "d", "our client -> our service"
+    services = ()
+
+    def start(self):
+        self.port = self.nats()
+        self.service(self.port, *self.services)
+        payload = self.run.payload
+        self.client = self.program("client", "nrt_client", f"nats://127.0.0.1:{self.port}", PATH,
+                                   payload.request_fields, payload.body)
+
+
+class GatewayService(WrkRow):
+    letter, name = "e", "wrk -> nrt gateway -> our service"
+
+    def start(self):
+        nats = self.nats()
+        self.service(nats)
+        self.port = self.gateway(nats)
+
+
+class GatewayServe(WrkRow):
+    letter, name = "f", "wrk -> nrt gateway -> nrt serve -> nginx"
+
+    def start(self):
+        origin, nats = self.static(), self.nats()
+        self.nrt("serve", "serve", "-s", f"nats://127.0.0.1:{nats}", "bench-0.nats",
+                 f"http://127.0.0.1:{origin}")
+        self.port = self.gateway(nats)
+
+
+ROWS = [NginxStatic, NginxProxy, RawDefault, RawLoop, RawLoopAsap, OursOnly, GatewayService, GatewayServe]
