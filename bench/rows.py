@@ -89,6 +89,18 @@ class Row:
     def static(self):
         return self.nginx("nginx", f"root {self.run.payload.root};")
 
+    def proxy(self, origin):
+        http = f"""upstream origin {{
+            server 127.0.0.1:{origin};
+            keepalive 256;
+            keepalive_requests 100000;
+        }}"""
+        return self.nginx("nginx proxy", """location / {
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }""", http)
+
     def program(self, role, name, *args):
         argv = [os.path.join(self.run.build, "bench", name), *map(str, args)]
         return self.add(Program(role, argv, self.run.folder))
@@ -145,7 +157,7 @@ class WrkRow(Row):
 
     def drive(self, in_flight, seconds):
         seconds = max(1, round(seconds))  # wrk knows whole seconds
-        argv = ["wrk", "-t1", f"-c{in_flight}", f"-d{seconds}s", "-s", self.run.wrk_script()]
+        argv = ["wrk", "-t1", f"-c{in_flight}", f"-d{seconds}s", "-s", self.run.script]
         for line in REQUEST_FIELDS.splitlines():
             argv += ["-H", line]
         output, cpu = run_and_account([*argv, f"http://127.0.0.1:{self.port}{PATH}"])
@@ -181,13 +193,7 @@ class NginxProxy(WrkRow):
     letter, name = "b", "wrk -> nginx -> nginx, keep-alive"
 
     def start(self):
-        origin = self.static()
-        http = f"upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 100000; }}"
-        self.port = self.nginx("nginx proxy", """location / {
-            proxy_pass http://origin;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-        }""", http)
+        self.port = self.proxy(self.static())
 
 
 class RawRow(ProgramRow):
@@ -244,4 +250,18 @@ class GatewayServe(WrkRow):
         self.port = self.gateway(nats)
 
 
-ROWS = [NginxStatic, NginxProxy, RawDefault, RawLoop, RawLoopAsap, OursOnly, GatewayService, GatewayServe]
+class NginxService(WrkRow):
+    letter, name = "g", "wrk -> nginx nrt_pass -> our service"
+
+    def start(self):
+        nats = self.nats()
+        self.service(nats)
+        module = os.path.join(self.run.build, "src", "nginx", "ngx_http_nrt_module.so")
+        if not os.path.exists(module):
+            raise Failed(f"row (g): there is no {module}: install nginx-dev, build, try again")
+        self.port = self.nginx("nginx", "location / { nrt_pass bench-0.nats; }",
+                               f"nrt_server nats://127.0.0.1:{nats};", f"load_module {module};")
+
+
+ROWS = [NginxStatic, NginxProxy, RawDefault, RawLoop, RawLoopAsap, OursOnly, GatewayService, GatewayServe,
+        NginxService]
