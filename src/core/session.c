@@ -10,6 +10,7 @@
 enum {
     INPUT_ROOM = 64 * 1024,   /* what one read may bring */
     OUTPUT_KEEP = 256 * 1024, /* larger buffers are given back when they are empty */
+    PLENTY = 64 * 1024,       /* output that is worth a system call of its own */
     CONTROL_ROOM = 64 * 1024, /* beyond max_output: PING, PONG, SUB always fit */
     PINGS_MAX = 2,            /* unanswered ones before the connection counts as dead */
     FLUSHES_MAX = 4096,
@@ -177,6 +178,11 @@ static void output_grew(nrt__session *session, size_t before) {
     session->out_total += nrt__buf_len(&session->out) - before;
     if (before == 0 && session->events.output) {
         session->events.output(session->events.arg);
+    }
+    /* Writing it now keeps the buffer small and warm, and lets the server begin. Only once for each
+     * such piece: where the socket takes no more, the rest waits for the end of the turn. */
+    if (session->events.plenty && before / PLENTY != nrt__buf_len(&session->out) / PLENTY) {
+        session->events.plenty(session->events.arg);
     }
 }
 

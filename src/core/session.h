@@ -46,11 +46,15 @@ typedef struct nrt__session_events {
     void (*info)(void *arg);
     /* The server was silent through two pings: the connection is dead and must be closed. */
     void (*stale)(void *arg);
-    /* Output has become so little that bodies may go on (nrt__session_capacity). Not from inside a
-     * publish. */
+    /* Output has become so little that bodies may go on (nrt__session_capacity). From inside
+     * nrt__session_sent; not from inside a publish, but for what `plenty` does. */
     void (*drained)(void *arg);
     /* There is output where there was none. */
     void (*output)(void *arg);
+    /* There is so much that some of it should be sent now, although the turn goes on. From inside
+     * a publish: nothing but nrt__session_output and nrt__session_sent may be called. NULL: it
+     * waits. */
+    void (*plenty)(void *arg);
     void *arg;
 } nrt__session_events;
 

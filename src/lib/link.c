@@ -399,6 +399,7 @@ nrt__link *nrt__link_create(nrt_conn *conn, nrt__session *beside) {
         .info = on_info,
         .stale = on_stale,
         .output = on_output,
+        .plenty = nrt__link_flush_some,
         .drained = on_drained,
         .arg = link,
     };

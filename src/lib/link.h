@@ -79,6 +79,9 @@ void nrt__link_receive(nrt__link *link);
 /* Writes all there is (nrt__task's function). */
 void nrt__link_flush(void *arg);
 
+/* Writes some of it in the middle of a turn (the session's event). */
+void nrt__link_flush_some(void *arg);
+
 /* Errors are found deep inside callbacks of the session; it must not be stopped there: lost at the
  * end of this turn. */
 void nrt__link_die(nrt__link *link, int error, const char *reason);

@@ -70,6 +70,18 @@ void nrt__link_flush(void *arg) {
     nrt__link_watch(link);
 }
 
+void nrt__link_flush_some(void *arg) {
+    nrt__link *link = arg;
+    if (link->dying || link->state != NRT__LINK_UP || link->write_wants) {
+        return;
+    }
+    /* An error shows again at the end of the turn, where it can be handled. */
+    ssize_t put = put_bytes(link, nrt__session_output(link->session));
+    if (put > 0) {
+        nrt__session_sent(link->session, (size_t)put);
+    }
+}
+
 void nrt__link_die(nrt__link *link, int error, const char *reason) {
     if (!link->dying) {
         link->dying = true;

@@ -102,6 +102,11 @@ static void on_output(void *arg) {
     note(e, "output");
 }
 
+static void on_plenty(void *arg) {
+    engine *e = arg;
+    note(e, "plenty");
+}
+
 /* As lib/serve.c does it, without threads. */
 static void run(nrt_exchange *exchange, void *arg) {
     engine *e = arg;
@@ -137,6 +142,7 @@ static nrt__session_events events_of(engine *e) {
         .info = on_info,
         .stale = on_stale,
         .output = on_output,
+        .plenty = on_plenty,
         .drained = on_drained,
         .arg = e,
     };

@@ -240,6 +240,26 @@ static void a_full_output_is_busy_and_takes_nothing(void **state) {
     assert_int_equal(publish("a", NULL, (nrt_str){bytes, sizeof(bytes)}), 0);
 }
 
+static void much_output_is_told_of_once_for_each_64_KiB(void **state) {
+    (void)state;
+    static char bytes[4096];
+    memset(bytes, 'x', sizeof(bytes));
+    engine_finish(e);
+    memset(e, 0, sizeof(*e));
+    e->session_options.max_output = 1024 * 1024;
+    assert_int_equal(engine_init(e, 0), 0);
+    assert_int_equal(engine_connect(e), 0);
+    engine_events(e);
+    for (int i = 0; i < 15; i++) {
+        assert_int_equal(publish("a", NULL, (nrt_str){bytes, sizeof(bytes)}), 0);
+    }
+    assert_string_equal(engine_events(e), "output\n");
+    assert_int_equal(publish("a", NULL, (nrt_str){bytes, sizeof(bytes)}), 0);
+    assert_string_equal(engine_events(e), "plenty\n");
+    assert_int_equal(publish("a", NULL, (nrt_str){bytes, sizeof(bytes)}), 0);
+    assert_string_equal(engine_events(e), "");
+}
+
 static void without_a_session_nothing_is_published(void **state) {
     (void)state;
     assert_int_equal(publish("a", NULL, NRT__STR("x")), NRT_ERR_DISCONNECTED);
@@ -543,6 +563,7 @@ int main(void) {
         TEST(a_publish_goes_out_as_it_is),
         TEST(max_payload_is_what_the_latest_info_says),
         TEST(a_full_output_is_busy_and_takes_nothing),
+        TEST(much_output_is_told_of_once_for_each_64_KiB),
         TEST(without_a_session_nothing_is_published),
         TEST(flushes_end_in_order_or_with_the_session),
         TEST(marks_tell_what_was_handed_to_the_socket),
