@@ -3,14 +3,12 @@
 import glob
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from harness.clock import until
 from harness.message import assert_problem
-from harness.world import BUILD, HERE, free_port, sanitized
+from harness.world import BUILD, HERE, sanitized
 
 TOP = os.path.join(HERE, os.pardir, os.pardir)
 EXAMPLES = os.path.join(TOP, "examples")
@@ -117,42 +115,6 @@ def test_threads_share_the_requests(world, nats, example):
     said = {world.get(nats, "http://spread.nats/").stdout for _ in range(40)}
     assert said <= {f"thread {number}\n" for number in range(4)} and len(said) >= 3
     service.expected = -15
-
-
-def page(heading):
-    """The text of a section of docs/migrating.md."""
-    return read("docs", "migrating.md").split(f"## {heading}\n")[1].split("\n## ")[0]
-
-
-def test_the_five_minutes_from_libmicrohttpd_as_the_page_has_them(world, nats):
-    """Its commands, with ports that are free here and the library that was built."""
-    if sanitized():
-        pytest.skip("a library with a sanitizer wants programs with the same one")
-    text = page("From libmicrohttpd to NATS in five minutes")
-    build, start, curl, get = re.findall(r"^   ([^ `].*)$", text, re.M)[-4:]
-    assert 'nrt_serve_mhd(conn, "greet.nats", httpd)' in text
-    assert 'nrt_serve_mhd(conn, "greet.nats", httpd)' in read("examples", "mhd_service.c")
-    port = str(free_port())
-    shutil.copy(os.path.join(EXAMPLES, "mhd_service.c"), world.folder)
-    flags = f"-I{TOP}/include -L{BUILD}/src -Wl,-rpath,{BUILD}/src -lnrt"
-    assert "$(pkg-config --cflags --libs nrt)" in build
-    subprocess.run(build.replace("$(pkg-config --cflags --libs nrt)", flags), shell=True, check=True,
-                   cwd=world.folder)
-    assert start == "NATS_URL=nats://127.0.0.1:4222 ./mhd_service 8080"
-    child = world.start([world.path("mhd_service"), port], env={"NATS_URL": nats.url},
-                        stdin=subprocess.PIPE)
-    until(lambda: "nrt.requests.greet.nats.*" in str(nats.monitoring("/subsz?subs=1")), "it serves")
-    env = {**os.environ, "NATS_URL": nats.url, "PATH": f"{BUILD}:{os.environ['PATH']}"}
-    for command in (curl.replace("8080", port), get):
-        done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=True)
-        assert done.stdout == "greetings to you\n", command
-    child.stdin.close()
-    assert child.wait() == 0
-
-
-def test_the_page_about_libcurl_has_what_the_example_does():
-    assert "nrt_curl_attach(easy, conn);" in page("From libcurl to NATS")
-    assert "nrt_curl_attach(easy, conn);" in read("examples", "curl_client.c")
 
 
 def test_the_readme_quotes_the_handler_of_stream_as_it_is():

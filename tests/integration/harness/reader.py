@@ -40,9 +40,18 @@ class Page:
         return [re.sub(rf"^{indent}", "", text, flags=re.M) for indent, marked, text in found if marked == kind]
 
     def commands(self, title):
-        """What is typed there, block by block: lines without comments."""
-        return [[re.sub(r" +#.*", "", line) for line in block.replace("\\\n", "").splitlines()]
-                for block in self.blocks(title)]
+        """What is typed there, block by block: commands without comments."""
+        return [list(split(block)) for block in self.blocks(title)]
+
+
+def split(block):
+    """Its commands: lines, and with `<<'END'` all of them up to that."""
+    lines = iter(block.replace("\\\n", "").splitlines())
+    for line in lines:
+        line = re.sub(r" +#.*", "", line)
+        if line.endswith("<<'END'"):
+            line += "".join(f"\n{more}" for more in iter(lambda: next(lines), "END")) + "\nEND"
+        yield line
 
 
 class Reader:
@@ -60,6 +69,7 @@ class Reader:
         assert server, "nats-server is not installed"
         self.tool("nats-server", f'exec {server} -a 127.0.0.1 -p {self.port(4222)} -m {self.monitor} -n n1 "$@"')
         self.env = {"NATS_URL": f"nats://127.0.0.1:{self.port(4222)}", "HOME": self.folder,
+                    "XDG_CONFIG_HOME": world.path("config"),
                     "PATH": f"{self.tools}:{BUILD}:{os.environ['PATH']}"}
         if installed:
             self.install()
@@ -110,9 +120,9 @@ class Reader:
         if line.startswith("nats-server"):
             child.expected = 1  # at SIGTERM, in 2.9
             until(lambda: listens(self.port(4222)) and listens(self.monitor), "nats-server listens")
-        elif line.startswith("nrt gateway"):
+        elif "nrt gateway" in line:
             child.wait_line("listening on ")
-        elif line.startswith("nrt serve"):
+        elif "nrt serve" in line:
             child.wait_line("serving ")
         elif "http.server" in line:
             child.expected = -15
