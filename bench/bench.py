@@ -15,12 +15,15 @@ import tempfile
 
 sys.dont_write_bytecode = True
 
+import growth  # noqa: E402
+import micro  # noqa: E402
 from bulk_rows import BULK_ROWS  # noqa: E402
 from payload import Payload  # noqa: E402
 from processes import Failed  # noqa: E402
 from results import Promises, bulk_table, promise_table, summary, table  # noqa: E402
 from rows import ROWS, WRK, OursOnly, find_nginx  # noqa: E402
 
+PARTS = ["rows", "growth", "micro"]
 LEVELS = [1, 16, 64, 256]
 
 
@@ -70,6 +73,8 @@ class Run:
                 row.stop()
 
     def chosen_of(self, kinds):
+        if "rows" not in self.chosen.parts:
+            return []
         return [kind for kind in kinds if not self.chosen.rows or kind.letter[0] in self.chosen.rows]
 
     def everything(self):
@@ -83,6 +88,13 @@ class Run:
         if bulk:
             done["bulk"] = self.alternate(bulk, [self.bulk_mib], self.warm_mib)
             print(bulk_table(done["bulk"]), flush=True)
+        if "growth" in self.chosen.parts:
+            done["growth"] = growth.measure(self)
+            few = {key: value for key, value in done["growth"].items() if key != "memory"}
+            print(table(few, "as many"), growth.table(done["growth"]), sep="\n", flush=True)
+        if "micro" in self.chosen.parts:
+            done["micro"] = micro.Micro(self).all()
+            print(micro.table(done["micro"]), flush=True)
         done["promises"] = Promises(done).all()
         print(promise_table(done["promises"]))
         return done
@@ -110,6 +122,7 @@ def options():
     parser.add_argument("--quick", action="store_true", help="show in a minute that it works: no figures")
     parser.add_argument("--json", metavar="FILE", help="write all there is to FILE")
     parser.add_argument("--rows", metavar="LETTERS", help="only these rows, such as bde")
+    parser.add_argument("--parts", metavar="PART,...", help="of rows, growth, micro; all, or rows with --rows")
     parser.add_argument("--in-flight", metavar="N,...", help="instead of 1,16,64,256")
     parser.add_argument("--repetitions", type=int, metavar="N", help="slices of each row (7)")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each slice (1; wrk knows whole ones)")
@@ -117,6 +130,9 @@ def options():
     known = "".join(sorted({row.letter[0] for row in ROWS + BULK_ROWS}))
     if chosen.rows and set(chosen.rows) - set(known):
         parser.error(f"--rows {chosen.rows}: there is {known}")
+    chosen.parts = chosen.parts.split(",") if chosen.parts else ["rows"] if chosen.rows else PARTS
+    if set(chosen.parts) - set(PARTS):
+        parser.error(f"--parts {','.join(chosen.parts)}: there is {','.join(PARTS)}")
     try:
         chosen.levels = [int(text) for text in (chosen.in_flight or "").split(",") if text]
     except ValueError:

@@ -6,10 +6,18 @@
 #include <string.h>
 #include <time.h>
 
-int64_t load_now(void) {
+static int64_t clock_ns(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+int64_t load_now(void) {
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t load_cpu_now(void) {
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static unsigned bucket_of(uint64_t ns) {
@@ -31,9 +39,14 @@ static double bucket_ns(unsigned bucket) {
 }
 
 bool load_command(load *l, const char *line, unsigned *milliseconds) {
+    unsigned long long limit = UINT64_MAX;
     l->services = 1;
-    return sscanf(line, "run %u %u %u", &l->in_flight, milliseconds, &l->services) >= 2 &&
-           l->in_flight > 0 && l->in_flight <= LOAD_SLOTS_MAX && l->services > 0;
+    *milliseconds = 600 * 1000;
+    bool known = sscanf(line, "run %u %u %u", &l->in_flight, milliseconds, &l->services) >= 2 ||
+                 sscanf(line, "count %u %llu", &l->in_flight, &limit) == 2;
+    l->limit = limit;
+    return known && l->in_flight > 0 && l->in_flight <= LOAD_SLOTS_MAX && l->services > 0 &&
+           limit >= l->in_flight;
 }
 
 static void send_next(load *l, unsigned slot, int64_t now) {
@@ -66,7 +79,7 @@ void load_answered(load *l, unsigned slot, bool right) {
     } else {
         l->failed++;
     }
-    if (now < l->deadline) {
+    if (now < l->deadline && l->sent < l->limit) {
         send_next(l, slot, now);
     } else if (l->active == 0) {
         l->ended = now;

@@ -23,6 +23,7 @@ struct load {
     unsigned in_flight; /* wanted */
     unsigned services;  /* requests go to this many, in turn */
     unsigned active;    /* in flight now */
+    uint64_t limit;     /* no more than so many are sent */
     uint64_t sent;
     uint64_t answered; /* and right */
     uint64_t failed;   /* not sent, an error, or not the answer that was expected */
@@ -35,8 +36,11 @@ struct load {
 
 int64_t load_now(void);
 
-/* A command is one line of standard input: `run IN-FLIGHT MILLISECONDS [SERVICES]`. False where it
- * is none. */
+/* Of this process alone. */
+int64_t load_cpu_now(void);
+
+/* A command is one line of standard input: `run IN-FLIGHT MILLISECONDS [SERVICES]`, or `count
+ * IN-FLIGHT REQUESTS`. False where it is none. */
 bool load_command(load *l, const char *line, unsigned *milliseconds);
 
 void load_begin(load *l, unsigned milliseconds);

@@ -86,7 +86,7 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
             try:
-                self.popen.wait(5)
+                self.popen.wait(20)  # under valgrind it takes a moment
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
@@ -119,7 +119,7 @@ class Program(Process):
 
 
 def run_and_account(argv):
-    """Runs a program to its end: its output, and the nanoseconds of CPU that it took."""
+    """Runs a program to its end: what it printed, and the nanoseconds of CPU that it took."""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         output = child.stdout.read().decode()
         errors = child.stderr.read().decode()
