@@ -3,27 +3,12 @@
 #include "bridge/admin_private.h"
 
 #include "core/discovery_read.h"
+#include "core/json_text.h"
 #include "core/str.h"
-
-/* A JSON string. Discovery has checked that it is UTF-8. */
-static void put_string(nrt__buf *out, const char *text) {
-    nrt__buf_lit(out, "\"");
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\') {
-            nrt__buf_lit(out, "\\");
-        }
-        if ((unsigned char)*c < 0x20) {
-            nrt__buf_printf(out, "\\u%04x", (unsigned)*c);
-        } else {
-            nrt__buf_add(out, c, 1);
-        }
-    }
-    nrt__buf_lit(out, "\"");
-}
 
 static void put_member(nrt__buf *out, const char *name, const char *value) {
     nrt__buf_printf(out, "\"%s\":", name);
-    put_string(out, value);
+    nrt__json_string(out, nrt_str_from(value), SIZE_MAX);
     nrt__buf_lit(out, ",");
 }
 

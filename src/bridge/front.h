@@ -14,16 +14,23 @@ typedef struct nrt__front_conn nrt__front_conn;
 
 /* What happened to one request, for logs. Views live during the call. */
 typedef struct nrt__front_record {
-    nrt_str peer;   /* the client's address */
-    nrt_str method; /* empty where the request could not be read */
-    nrt_str target;
-    nrt_str host; /* the service; empty where no route led to one */
+    nrt_str peer;                /* the client's address */
+    const nrt__message *request; /* as far as it could be read: method and target may be empty */
+    nrt_str host;                /* the service; empty where no route led to one */
     int status;
-    int error;          /* 0, or why the gateway answered by itself: NRT_ERR_* */
-    const char *detail; /* in words, "" where error is 0 */
-    uint64_t bytes;     /* of the response's body */
-    unsigned attempts;  /* how often it was sent to a service; 0: never */
+    int error;              /* 0, or why the gateway answered by itself: NRT_ERR_* */
+    const char *detail;     /* in words, "" where error is 0 */
+    uint64_t request_bytes; /* of bodies */
+    uint64_t bytes;
+    unsigned attempts; /* how often it was sent to a service; 0: never */
     uint32_t duration_ms;
+    /* With options.detailed; those that the service did not tell are empty. */
+    int64_t duration_ns;
+    int64_t upstream_ns; /* from sending the request to the response's head; negative: none came */
+    nrt_str id;          /* NRT-ID */
+    nrt_str server;      /* the NATS server that the instance was connected to, */
+    nrt_str client;      /* its number there, */
+    nrt_str cluster;     /* and that server's cluster */
 } nrt__front_record;
 
 typedef struct nrt__front_options {
@@ -46,6 +53,7 @@ typedef struct nrt__front_options {
     nrt__tallies *tallies; /* where requests are counted, by service; NULL: nowhere. Outlives it */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
+    bool detailed; /* its records have what takes some time to find out */
     /* Requests are for this process itself, whose answers these are: called once for each that
      * passed the checks and has no body. Then nrt__front_answer, at once or later, unless `forget`
      * says that the client is gone. NULL: to NATS. */

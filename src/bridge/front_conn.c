@@ -136,6 +136,8 @@ static void begin_request(nrt__front_conn *conn) {
     conn->held = 0;
     conn->status = conn->failed = 0;
     conn->host = (nrt_str){"", 0};
+    conn->asked_ns = conn->headed_ns = 0;
+    memset(conn->about, 0, sizeof(conn->about));
     nrt__front_set_timer(conn, conn->front->options.idle_timeout_ms);
 }
 
@@ -232,9 +234,8 @@ static void time_body(nrt__front_conn *conn) {
 }
 
 static void set_began(nrt__front_conn *conn) {
-    const nrt__env *env = nrt__front_env(conn->front);
-    conn->began_ms = env->now_ms;
-    conn->began_ns = conn->front->options.tallies ? nrt__env_ns(env) : 0;
+    conn->began_ms = nrt__front_env(conn->front)->now_ms;
+    conn->began_ns = nrt__front_now_ns(conn->front);
 }
 
 /* One step of the reader over `bytes`, of which *used are used. False when it wants more than there

@@ -40,7 +40,10 @@ struct nrt__front_conn {
     uint64_t requests;  /* on this connection so far */
     uint64_t body_len;  /* of the request, so far */
     int64_t began_ms;   /* the request, for the record */
-    int64_t began_ns;   /* the same, where it is counted */
+    int64_t began_ns;   /* the same, where it is counted or logged in detail */
+    int64_t asked_ns;   /* when it went to NATS, likewise; 0: not yet */
+    int64_t headed_ns;  /* and when the response's head came */
+    nrt_str about[4];   /* who answered: as in the record, in the request's arena */
     nrt_str host;       /* the service's; of the route, or in the request's arena */
     uint64_t bytes;     /* of the response's body */
     size_t held;        /* of them: not yet with the socket, so no credit was given for them */
@@ -140,6 +143,9 @@ void nrt__front_break_off(nrt__front_conn *conn, int error, const char *why);
 /* ---- front_response.c ---- */
 
 extern const nrt__call_events nrt__front_events;
+
+/* The time for what is measured; 0 where nothing is. */
+int64_t nrt__front_now_ns(nrt__front *front);
 
 /* Answers by ourselves; `detail` may be NULL. */
 void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail);

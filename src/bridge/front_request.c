@@ -220,6 +220,7 @@ int nrt__front_on_head(nrt__front_conn *conn, const char **detail) {
 
 /* The exchange has begun. */
 static void begun(nrt__front_conn *conn) {
+    conn->asked_ns = nrt__front_now_ns(conn->front);
     if (conn->front->options.long_poll) {
         nrt__client_wait_long(nrt__front_client(conn), conn->exchange);
     }

@@ -10,37 +10,58 @@
 
 enum { CLIENT_LEFT = 499 }; /* the status in logs where none went out, as nginx has it */
 
+int64_t nrt__front_now_ns(nrt__front *front) {
+    return front->options.tallies || front->options.detailed ? nrt__env_ns(nrt__front_env(front))
+                                                             : 0;
+}
+
 /* A host that only the client knows of is no label of metrics: there would be no end of them. */
-static void count(const nrt__front_conn *conn) {
-    const nrt__front *front = conn->front;
-    nrt__tally *tally = nrt__tallies_find(front->options.tallies, conn->host, conn->answered);
-    int64_t took = nrt__env_ns(&nrt__conn_loop(front->conn)->env) - conn->began_ns;
-    nrt__tally_add(tally, conn->request.method, conn->status, took, conn->body_len, conn->bytes);
+static void count(const nrt__front_conn *conn, int64_t took_ns) {
+    nrt__tally *tally = nrt__tallies_find(conn->front->options.tallies, conn->host, conn->answered);
+    nrt__tally_add(tally, conn->request.method, conn->status, took_ns, conn->body_len, conn->bytes);
 }
 
 void nrt__front_record_request(nrt__front_conn *conn, int error, const char *detail) {
     nrt__front *front = conn->front;
     unsigned attempts = conn->attempts;
+    int64_t took_ns = nrt__front_now_ns(front) - conn->began_ns;
     conn->attempts = 0;
     if (front->options.tallies) {
-        count(conn);
+        count(conn, took_ns);
     }
     if (!front->options.on_request) {
         return;
     }
     nrt__front_record entry = {
         .peer = nrt_str_from(conn->peer_name),
-        .method = conn->request.method,
-        .target = conn->request.target,
+        .request = &conn->request,
         .host = conn->host,
         .status = conn->status > 0 ? conn->status : CLIENT_LEFT,
         .error = error,
         .detail = detail,
+        .request_bytes = conn->body_len,
         .bytes = conn->bytes,
         .attempts = attempts,
         .duration_ms = (uint32_t)(nrt__front_env(front)->now_ms - conn->began_ms),
+        .duration_ns = took_ns,
+        .upstream_ns = conn->headed_ns > 0 ? conn->headed_ns - conn->asked_ns : -1,
+        .id = conn->about[0],
+        .server = conn->about[1],
+        .client = conn->about[2],
+        .cluster = conn->about[3],
     };
     front->options.on_request(&entry, front->options.on_request_arg);
+}
+
+/* Who answered, for the record. Without memory it is left out. */
+static void note_answer(nrt__front_conn *conn, const nrt__message *response) {
+    static const char *const names[] = {"NRT-ID", "NRT-Connected-Server", "NRT-Client",
+                                        "NRT-Connected-Cluster"};
+    conn->headed_ns = nrt__front_now_ns(conn->front);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        nrt_str value = nrt_fields_get(&response->fields, names[i]);
+        conn->about[i] = nrt__arena_copy(&conn->request.arena, value);
+    }
 }
 
 /* ---- writing ---- */
@@ -211,6 +232,9 @@ static void on_head(const nrt_response *response, bool whole, void *arg) {
         return;
     }
     conn->answered = true;
+    if (conn->front->options.detailed) {
+        note_answer(conn, message);
+    }
     if (conn->front->options.in_process) {
         settle_location(message);
     }

@@ -253,6 +253,7 @@ static int take_head(nrt__origin_conn *conn) {
     to->has_length = from->has_length;
     to->reason = nrt__arena_copy(&to->arena, from->reason);
     conn->headed = true;
+    conn->exchange->headed_ns = nrt__env_ns(&nrt__origin_loop(conn->origin)->env);
     return to->reason.ptr && nrt__fields_copy(&to->fields, &from->fields) ? 0 : NRT_ERR_MEMORY;
 }
 

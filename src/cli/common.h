@@ -67,14 +67,17 @@ struct nrt__program {
     /* All optional, set after nrt__program_open. */
     void (*on_first_connect)(nrt__program *program);
     void (*on_stop)(nrt__program *program); /* the first signal; calls nrt__program_end some time */
-    void (*on_stats)(nrt__program *program); /* SIGUSR1 */
-    void *arg;                               /* the command's own */
+    void (*on_stats)(nrt__program *program);  /* SIGUSR1 */
+    void (*on_hangup)(nrt__program *program); /* SIGHUP; NULL: as SIGTERM, unless that is ignored */
+    void *on_hangup_arg;
+    void *arg; /* the command's own */
 
     bool quiet;     /* says nothing about the connection: the command does */
     bool connected; /* now */
     bool was_connected;
     bool told_first_connect;
-    int signals;       /* signalfd of SIGINT, SIGTERM and SIGUSR1; -1: none */
+    int signals;       /* signalfd of SIGHUP, SIGINT, SIGTERM and SIGUSR1; -1: none */
+    bool nohup;        /* SIGHUP was ignored when we were started */
     int signal;        /* the first one; 0: none yet */
     unsigned attempts; /* that failed since the connection was lost */
     unsigned refusals; /* the last ones of them in which a server did not want us, or we not it */
@@ -85,9 +88,9 @@ struct nrt__program {
     int exit_code;
 };
 
-/* Opens the connection. With `service`, it takes over SIGINT, SIGTERM and SIGUSR1 and tells of the
- * connection; without, it is quiet and for nrt_do. `called` begins
- * messages ("nrt serve"). Returns 0, or the exit code once it has said what is wrong. */
+/* Opens the connection. With `service`, it takes over SIGHUP, SIGINT, SIGTERM and SIGUSR1 and tells
+ * of the connection; without, it is quiet and for nrt_do. `called` begins messages ("nrt serve").
+ * Returns 0, or the exit code once it has said what is wrong. */
 int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
                       bool service);
 

@@ -36,6 +36,7 @@ typedef struct gateway {
     const char **trusted;
     nrt__tallies *tallies; /* NULL without an admin listener */
     nrt__front *front;
+    nrt__operating operating;
 } gateway;
 
 #define FIELD(name) offsetof(gateway_options, name)
@@ -117,21 +118,22 @@ static void gateway_init(void *arg) {
     nrt__common_init(&options->common, "nrt-gateway");
 }
 
-static void on_request(const nrt__front_record *record, void *arg) {
-    const nrt__program *program = arg;
-    const nrt__report *log = &program->log;
+/* With --verbose. */
+static void tell_request(const nrt__report *log, const nrt__front_record *record) {
+    nrt_str method = record->request->method;
+    nrt_str target = record->request->target;
     json_t *members = NULL;
     char bytes[32];
     char duration[40];
     char attempts[32] = "";
     if (nrt__report_is_json(log)) {
-        members = json_pack(
-            "{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:I}", "peer",
-            nrt__report_string(record->peer), "method", nrt__report_string(record->method),
-            "target", nrt__report_string(record->target), "host", nrt__report_string(record->host),
-            "status", record->status, "error", record->error ? nrt_error_code(record->error) : "",
-            "bytes", (json_int_t)record->bytes, "attempts", (int)record->attempts, "ms",
-            (json_int_t)record->duration_ms);
+        members = json_pack("{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:I}", "peer",
+                            nrt__report_string(record->peer), "method", nrt__report_string(method),
+                            "target", nrt__report_string(target), "host",
+                            nrt__report_string(record->host), "status", record->status, "error",
+                            record->error ? nrt_error_code(record->error) : "", "bytes",
+                            (json_int_t)record->bytes, "attempts", (int)record->attempts, "ms",
+                            (json_int_t)record->duration_ms);
     }
     if (record->attempts > 1) {
         (void)snprintf(attempts, sizeof(attempts), ", %u attempts", record->attempts);
@@ -140,11 +142,37 @@ static void on_request(const nrt__front_record *record, void *arg) {
     bool routed = record->host.len > 0;
     nrt__report_event(log, NRT_LOG_INFO, "request", members,
                       "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s%s", NRT__ARG(record->peer),
-                      NRT__ARG(record->method.len > 0 ? record->method : unread),
-                      NRT__ARG(record->target), routed ? " -> " : "", NRT__ARG(record->host),
-                      record->status, nrt__size_format(record->bytes, bytes, sizeof(bytes)),
+                      NRT__ARG(method.len > 0 ? method : unread), NRT__ARG(target),
+                      routed ? " -> " : "", NRT__ARG(record->host), record->status,
+                      nrt__size_format(record->bytes, bytes, sizeof(bytes)),
                       nrt__duration_format(record->duration_ms, duration, sizeof(duration)),
                       attempts, record->error ? "; " : "", record->error ? record->detail : "");
+}
+
+static void on_request(const nrt__front_record *record, void *arg) {
+    gateway *state = arg;
+    const nrt__report *log = &state->operating.program->log;
+    if (log->level >= NRT_LOG_DEBUG) {
+        tell_request(log, record);
+    }
+    const nrt__access access = {
+        .peer = record->peer,
+        .request = record->request,
+        .service = record->host,
+        .status = record->status,
+        .request_bytes = record->request_bytes,
+        .bytes = record->bytes,
+        .duration_ns = record->duration_ns,
+        .upstream_ns = record->upstream_ns,
+        .attempts = record->attempts,
+        .id = record->id,
+        .server = record->server,
+        .client = record->client,
+        .cluster = record->cluster,
+        .error = record->error ? nrt_error_code(record->error) : "",
+        .detail = record->detail,
+    };
+    nrt__operating_log(&state->operating, &access);
 }
 
 /* For scripts: at the end, and whenever SIGUSR1 asks. */
@@ -212,10 +240,9 @@ static void on_first_connect(nrt__program *program) {
     if (options->drain_timeout_ms > 0) {
         front_options.drain_timeout_ms = options->drain_timeout_ms;
     }
-    if (program->log.level >= NRT_LOG_DEBUG) {
-        front_options.on_request = on_request;
-        front_options.on_request_arg = program;
-    }
+    front_options.on_request = on_request;
+    front_options.on_request_arg = state;
+    front_options.detailed = options->operation.access_log != NULL;
     char detail[256] = "";
     int error = 0;
     state->front = nrt__front_open(program->conn, options->listen, &front_options, &error, detail,
@@ -322,13 +349,14 @@ static const char *why_not_ready(void *arg) {
     return nrt__front_is_draining(state->front) ? "being stopped" : NULL;
 }
 
-static int open_admin(gateway *state, nrt__program *program) {
+static int open_operation(gateway *state, nrt__program *program) {
     const nrt__admin_gateway counted = {state->tallies, &state->front};
     nrt_admin_options options;
     nrt_admin_options_init(&options);
     options.why_not_ready = why_not_ready;
     options.why_not_ready_arg = state;
-    return nrt__operation_open(&state->options->operation, program, &options, &counted);
+    return nrt__operating_open(&state->operating, &state->options->operation, program, &options,
+                               &counted);
 }
 
 static int gateway_run(void *arg, const nrt__operands *operands) {
@@ -347,7 +375,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
         program.on_first_connect = on_first_connect;
         program.on_stop = on_stop;
         program.on_stats = on_stats;
-        code = open_admin(&state, &program);
+        code = open_operation(&state, &program);
         if (code == 0) {
             code = nrt__program_run(&program);
         }
@@ -357,6 +385,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
         nrt__front_destroy(state.front);
         state.front = NULL;
         nrt__program_close(&program);
+        nrt__operating_close(&state.operating);
     }
     nrt__tallies_destroy(state.tallies);
     free(state.trusted);

@@ -127,7 +127,10 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
 
 static int take_signals(nrt__program *program) {
     sigset_t signals;
+    struct sigaction before;
+    program->nohup = sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
     sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGUSR1);
@@ -211,6 +214,13 @@ static void on_signal(void *arg, unsigned events) {
             if (program->on_stats) {
                 program->on_stats(program);
             }
+            continue;
+        }
+        if (number == SIGHUP && program->on_hangup) {
+            program->on_hangup(program);
+            continue;
+        }
+        if (number == SIGHUP && program->nohup) {
             continue;
         }
         if (program->signal) {

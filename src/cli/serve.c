@@ -10,10 +10,14 @@
 #include "cli/health_option.h"
 #include "cli/operation.h"
 #include "core/discovery.h"
+#include "core/services.h"
 #include "core/str.h"
 #include "lib/conn_private.h"
 
-enum { LAST_WORDS_MS = 1000 }; /* for what those who are broken off are told to go out */
+enum {
+    CLIENT_LEFT = 499,    /* the status in logs where nobody waited, as nginx has it */
+    LAST_WORDS_MS = 1000, /* for what those who are broken off are told to go out */
+};
 
 typedef struct serve_options {
     nrt__common common;
@@ -44,6 +48,7 @@ typedef struct served {
 
 /* All of them, for on_stop. */
 typedef struct served_list {
+    nrt__operating operating;
     const serve_options *options;
     served *items;
     size_t count;
@@ -154,6 +159,61 @@ static void on_request(nrt_exchange *exchange, void *arg) {
                           NRT__ARG(method), one->host, NRT__ARG(target), id);
     }
     nrt__origin_handle(exchange, one->origin);
+}
+
+/* Who asks is known by the gateway's word only: the last one in X-Forwarded-For. */
+static nrt_str peer_of(const nrt__message *request) {
+    nrt_str list = nrt_fields_get(&request->fields, "X-Forwarded-For");
+    nrt_str last = {"", 0};
+    nrt_str element;
+    while (list.ptr && nrt__str_next(&list, &element)) {
+        last = element;
+    }
+    return last;
+}
+
+/* An error of ours, not a status that the server behind us chose: its code, or "". */
+static void write_code(const nrt_exchange *exchange, char *out, size_t size) {
+    nrt_str code = {"", 0};
+    if (exchange->is_problem) {
+        code = nrt_fields_get(&exchange->response.message.fields, "NRT-Error");
+    } else if (exchange->refused) { /* by a frame */
+        code = nrt_str_from(nrt_error_code(NRT_ERR_REFUSED));
+    }
+    (void)snprintf(out, size, "%.*s", NRT__ARG(code));
+}
+
+static void on_over(const nrt__service_record *record, void *arg) {
+    served_list *all = arg;
+    const nrt_exchange *exchange = record->exchange;
+    if (!all->operating.access_log && !exchange->is_problem && !exchange->refused) {
+        return;
+    }
+    const nrt__nats_info *info = nrt__session_info(nrt__conn_session(all->operating.program->conn));
+    char client[24];
+    char code[64];
+    char detail[512];
+    write_code(exchange, code, sizeof(code));
+    (void)snprintf(client, sizeof(client), "%llu", (unsigned long long)info->client_id);
+    (void)snprintf(detail, sizeof(detail), "%.*s: a request ended with %d %s",
+                   NRT__ARG(exchange->service->host), record->status, code);
+    const nrt__access access = {
+        .peer = peer_of(&exchange->request.message),
+        .request = &exchange->request.message,
+        .service = exchange->service->host,
+        .status = record->status > 0 ? record->status : CLIENT_LEFT,
+        .request_bytes = record->request_bytes,
+        .bytes = record->response_bytes,
+        .duration_ns = record->took_ns,
+        .upstream_ns = exchange->headed_ns > 0 ? exchange->headed_ns - exchange->began_ns : -1,
+        .id = nrt_str_from(exchange->id),
+        .server = nrt_str_from(info->server_name),
+        .client = nrt_str_from(client),
+        .cluster = nrt_str_from(info->cluster),
+        .error = code,
+        .detail = *code ? detail : "",
+    };
+    nrt__operating_log(&all->operating, &access);
 }
 
 /* ---- health ---- */
@@ -352,7 +412,8 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         code = serve_one(&all[i], options, options->health ? &health : NULL);
     }
     if (code == 0) {
-        code = nrt__operation_open(&options->operation, &program, NULL, NULL);
+        code = nrt__operating_open(&list.operating, &options->operation, &program, NULL, NULL);
+        nrt__services_observe(program.conn->services, on_over, &list);
     }
     if (code == 0) {
         code = nrt__program_run(&program);
@@ -363,6 +424,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         nrt__origin_destroy(all[i - 1].origin);
     }
     nrt__program_close(&program);
+    nrt__operating_close(&list.operating);
     free(all);
     return code;
 }

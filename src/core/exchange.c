@@ -141,18 +141,22 @@ static void replace_response(nrt_exchange *exchange, int error) {
     nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error), detail);
 }
 
-/* For metrics. */
-static void count_sizes(const nrt_exchange *exchange, int lost, int64_t took) {
+void nrt__exchange_note(const nrt_exchange *exchange, int status, int64_t took_ns) {
+    const nrt__services *services = exchange->service->services;
     const nrt__served *served = exchange->served;
-    int status = lost < 0 ? nrt_error_status(lost) : exchange->response.message.status;
-    bool left = served && served->canceled;
-    uint64_t in =
-        served && served->opened ? served->flow.in_got : exchange->request.message.body.len;
-    uint64_t out = served && served->started ? served->flow.out_sent
-                   : exchange->to_head       ? 0
-                                             : nrt__buf_len(&exchange->body);
-    nrt__tally_add(&exchange->service->tally, exchange->request.message.method, left ? 0 : status,
-                   took, in, out);
+    nrt__service_record record = {exchange, status, took_ns, exchange->request.message.body.len,
+                                  exchange->to_head ? 0 : nrt__buf_len(&exchange->body)};
+    if (served && served->opened) {
+        record.request_bytes = served->flow.in_got;
+    }
+    if (served && served->started) {
+        record.response_bytes = served->flow.out_sent;
+    }
+    nrt__tally_add(&exchange->service->tally, exchange->request.message.method, status, took_ns,
+                   record.request_bytes, record.response_bytes);
+    if (services->observe) {
+        services->observe(&record, services->observe_arg);
+    }
 }
 
 /* What discovery will tell of it. An answer that the limit made is no error: it is counted apart.
@@ -161,7 +165,8 @@ static void count(nrt__services *services, const nrt_exchange *exchange, int los
     nrt__service_stats *stats = &exchange->service->stats;
     int status = exchange->response.message.status;
     int64_t took = nrt__env_ns(services->env) - exchange->began_ns;
-    count_sizes(exchange, lost, took);
+    bool left = exchange->served && exchange->served->canceled;
+    nrt__exchange_note(exchange, left ? 0 : lost < 0 ? nrt_error_status(lost) : status, took);
     if (exchange->handled) {
         nrt__stats_handled(stats, took);
     }

@@ -172,6 +172,11 @@ size_t nrt__services_in_flight(const nrt__services *services) {
     return services->count;
 }
 
+void nrt__services_observe(nrt__services *services, nrt__observe_fn fn, void *arg) {
+    services->observe = fn;
+    services->observe_arg = arg;
+}
+
 size_t nrt__services_streams(const nrt__services *services) {
     return services->streams.count;
 }
@@ -246,6 +251,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     exchange->deferred = exchange->to_head = exchange->is_problem = exchange->framed = false;
     exchange->handled = exchange->refused = false;
     exchange->began_ns = nrt__env_ns(services->env);
+    exchange->headed_ns = 0;
     service->stats.requests++;
     atomic_store_explicit(&exchange->ends, NRT__EXCHANGE_ENDS, memory_order_relaxed);
     exchange->max_body = nrt__session_info(services->session)->max_payload;

@@ -47,9 +47,10 @@ struct nrt_exchange {
     nrt__session *session;                     /* by which it came; NULL once that is gone */
     nrt__accept accept;                        /* what the client understands */
     int64_t arrived_ms;
-    size_t max_body;  /* what fits one message now */
-    int failed;       /* an error that replaces the response: NRT_ERR_* */
-    int64_t began_ns; /* when it arrived */
+    size_t max_body;   /* what fits one message now */
+    int failed;        /* an error that replaces the response: NRT_ERR_* */
+    int64_t began_ns;  /* when it arrived */
+    int64_t headed_ns; /* when an origin's response began; 0: there is none */
     atomic_int
         ends; /* NRT__EXCHANGE_ENDS counted down; at 0 it goes back to the connection's thread */
     atomic_bool canceled; /* nobody waits for the answer */
@@ -130,6 +131,19 @@ int nrt__service_resume(nrt_service *service);
 /* All of them; for a drain. */
 nrt_service *nrt__services_first(nrt__services *services);
 size_t nrt__services_in_flight(const nrt__services *services);
+
+/* A request that is over, for logs. Views live during the call. */
+typedef struct nrt__service_record {
+    const nrt_exchange *exchange; /* request, id and the response's head are still there */
+    int status;                   /* 0: nobody waited for the answer */
+    int64_t took_ns;
+    uint64_t request_bytes; /* of bodies */
+    uint64_t response_bytes;
+} nrt__service_record;
+
+/* Who is told of each; NULL: nobody. It must not change anything. */
+typedef void (*nrt__observe_fn)(const nrt__service_record *record, void *arg);
+void nrt__services_observe(nrt__services *services, nrt__observe_fn fn, void *arg);
 
 /* Those of them with bodies in frames, or that may come to it. */
 size_t nrt__services_streams(const nrt__services *services);

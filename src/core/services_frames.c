@@ -116,10 +116,8 @@ bool nrt__exchange_refuse(nrt_exchange *exchange, const char *reason) {
         return false;
     }
     service->stats.refused += exchange->refused;
-    nrt__tally_add(&service->tally, exchange->request.message.method,
-                   nrt_error_status(NRT_ERR_REFUSED),
-                   nrt__env_ns(service->services->env) - exchange->began_ns,
-                   exchange->request.message.body.len, 0);
+    nrt__exchange_note(exchange, nrt_error_status(NRT_ERR_REFUSED),
+                       nrt__env_ns(service->services->env) - exchange->began_ns);
     service->in_flight--;
     nrt__exchange_release(service->services, exchange);
     nrt__service_check_stopped(service);

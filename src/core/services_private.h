@@ -68,6 +68,8 @@ struct nrt__services {
     nrt__buf identity;     /* those that are the same for all responses of a session */
     nrt__log_gate dropped; /* requests nobody could be answered for */
     nrt__log_gate lost;    /* responses */
+    nrt__observe_fn observe;
+    void *observe_arg;
     char id_prefix[12];
     uint64_t id_count;
 };
@@ -153,6 +155,9 @@ void nrt__services_watch(nrt__services *services);
 int nrt__exchange_stream_out(nrt_exchange *exchange);
 
 /* ---- exchange.c ---- */
+
+/* Notes a request that is over, for metrics and logs. `status` 0: nobody waited. */
+void nrt__exchange_note(const nrt_exchange *exchange, int status, int64_t took_ns);
 
 /* The fields that are ours. */
 nrt_str nrt__exchange_extra(nrt__services *services, const nrt_exchange *exchange);
