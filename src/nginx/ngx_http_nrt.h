@@ -18,6 +18,11 @@
 #define NGX_HTTP_NRT_SMALL_BODY  65536
 #define NGX_HTTP_NRT_BUFFER      16384
 
+#define NGX_HTTP_NRT_REDIRECT    2
+#define NGX_HTTP_NRT_LIMIT_RATE  4
+#define NGX_HTTP_NRT_BUFFERING   8
+#define NGX_HTTP_NRT_CHARSET     16
+
 
 /* what makes one connection to NATS another than the next */
 
@@ -78,6 +83,8 @@ typedef struct {
     ngx_flag_t                  intercept_errors;
     ngx_array_t                *set;      /* ngx_http_nrt_field_t */
     ngx_array_t                *hide;     /* ngx_str_t */
+    ngx_array_t                *show;     /* ngx_str_t, of what is hidden else */
+    ngx_uint_t                  ignore;   /* of X-Accel-* */
 } ngx_http_nrt_loc_conf_t;
 
 
@@ -174,6 +181,7 @@ void ngx_http_nrt_loop_release(nrt_loop *loop);
 ngx_int_t ngx_http_nrt_handler(ngx_http_request_t *r);
 void ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx);
+void ngx_http_nrt_forget(void *data);
 void ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     ngx_int_t rc);
 
@@ -195,9 +203,13 @@ ngx_int_t ngx_http_nrt_copy_fields(ngx_http_request_t *r, ngx_array_t *to,
     const nrt_fields *from);
 ngx_int_t ngx_http_nrt_set_fields(ngx_http_request_t *r,
     ngx_http_nrt_ctx_t *ctx, ngx_uint_t redirect);
+ngx_int_t ngx_http_nrt_set_challenge(ngx_http_request_t *r,
+    ngx_http_nrt_ctx_t *ctx);
 ngx_int_t ngx_http_nrt_set_trailers(ngx_http_request_t *r,
     ngx_http_nrt_ctx_t *ctx);
 ngx_str_t *ngx_http_nrt_field(ngx_http_nrt_ctx_t *ctx, char *name);
+ngx_str_t *ngx_http_nrt_accel_field(ngx_http_nrt_ctx_t *ctx, char *name,
+    ngx_uint_t bit);
 
 /* ngx_http_nrt_response.c */
 

@@ -5,6 +5,7 @@
 #include "ngx_http_nrt.h"
 
 #include "core/fields.h"
+#include "core/str.h"
 #include "core/subject.h"
 
 
@@ -15,6 +16,7 @@ static char *ngx_http_nrt_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_nrt_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 #define NGX_HTTP_NRT_ANY                                                      \
@@ -23,6 +25,15 @@ static char *ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd,
 #define NGX_HTTP_NRT_LOC(name, args, set, field)                              \
     { ngx_string(name), NGX_HTTP_NRT_ANY|args, set, NGX_HTTP_LOC_CONF_OFFSET, \
       offsetof(ngx_http_nrt_loc_conf_t, field), NULL }
+
+
+static ngx_conf_bitmask_t  ngx_http_nrt_accel_headers[] = {
+    { ngx_string("X-Accel-Redirect"), NGX_HTTP_NRT_REDIRECT },
+    { ngx_string("X-Accel-Limit-Rate"), NGX_HTTP_NRT_LIMIT_RATE },
+    { ngx_string("X-Accel-Buffering"), NGX_HTTP_NRT_BUFFERING },
+    { ngx_string("X-Accel-Charset"), NGX_HTTP_NRT_CHARSET },
+    { ngx_null_string, 0 }
+};
 
 
 ngx_command_t  ngx_http_nrt_commands[] = {
@@ -69,8 +80,17 @@ ngx_command_t  ngx_http_nrt_commands[] = {
                      ngx_conf_set_flag_slot, intercept_errors),
     NGX_HTTP_NRT_LOC("nrt_set_header", NGX_CONF_TAKE2, ngx_http_nrt_set_header,
                      set),
-    NGX_HTTP_NRT_LOC("nrt_hide_header", NGX_CONF_TAKE1,
-                     ngx_conf_set_str_array_slot, hide),
+    NGX_HTTP_NRT_LOC("nrt_hide_header", NGX_CONF_TAKE1, ngx_http_nrt_name,
+                     hide),
+    NGX_HTTP_NRT_LOC("nrt_pass_header", NGX_CONF_TAKE1, ngx_http_nrt_name,
+                     show),
+
+    { ngx_string("nrt_ignore_headers"),
+      NGX_HTTP_NRT_ANY|NGX_CONF_1MORE,
+      ngx_conf_set_bitmask_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_nrt_loc_conf_t, ignore),
+      &ngx_http_nrt_accel_headers },
 
       ngx_null_command
 };
@@ -322,6 +342,7 @@ ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     uint8_t                            id, flags;
     nrt_str                            name;
     ngx_str_t                         *value;
+    const char                        *why;
     ngx_http_nrt_field_t              *field;
     ngx_http_compile_complex_value_t   ccv;
 
@@ -332,12 +353,31 @@ ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     nrt__field_look_up(name, &id, &flags);
 
-    if (id == NRT__HOST
-        || (flags & (NRT__FIELD_HOP|NRT__FIELD_FRAMING|NRT__FIELD_NRT)))
+    why = NULL;
+
+    if (!nrt__is_token(name)) {
+        why = "it is not a valid name";
+
+    } else if (id == NRT__HOST) {
+        why = "the host is that of nrt_pass; what the client has asked for may "
+              "go in X-Forwarded-Host";
+
+    } else if (id == NRT__CONNECTION || id == NRT__UPGRADE) {
+        why = "it concerns one connection only; a WebSocket needs no directive";
+
+    } else if (flags & (NRT__FIELD_HOP|NRT__FIELD_FRAMING)
+               || id == NRT__EXPECT)
     {
+        why = "it follows from the message and its body";
+
+    } else if (flags & NRT__FIELD_NRT) {
+        why = "names that begin in NRT- belong to HTTP over NATS";
+    }
+
+    if (why) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "nrt_set_header cannot set \"%V\": the library "
-                           "makes it from the message itself", &value[1]);
+                           "nrt_set_header cannot set \"%V\": %s", &value[1],
+                           why);
         return NGX_CONF_ERROR;
     }
 
@@ -366,4 +406,26 @@ ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_nrt_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    nrt_str     name;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    name.ptr = (char *) value[1].data;
+    name.len = value[1].len;
+
+    if (!nrt__is_token(name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has \"%V\", which is not the name of a "
+                           "field", &cmd->name, &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conf_set_str_array_slot(cf, cmd, conf);
 }

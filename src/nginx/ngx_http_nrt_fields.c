@@ -34,6 +34,21 @@ static ngx_http_nrt_known_t  ngx_http_nrt_known[] = {
 };
 
 
+/* for nginx, or about the server behind it: hidden, as with proxy_pass, unless nrt_pass_header asks */
+
+static ngx_str_t  ngx_http_nrt_hidden[] = {
+    ngx_string("Date"),
+    ngx_string("Server"),
+    ngx_string("X-Pad"),
+    ngx_string("X-Accel-Expires"),
+    ngx_string("X-Accel-Redirect"),
+    ngx_string("X-Accel-Limit-Rate"),
+    ngx_string("X-Accel-Buffering"),
+    ngx_string("X-Accel-Charset"),
+    ngx_null_string
+};
+
+
 /* of a response whose body comes from elsewhere, as nginx's own modules keep them */
 
 static ngx_str_t  ngx_http_nrt_kept[] = {
@@ -132,11 +147,71 @@ ngx_http_nrt_field(ngx_http_nrt_ctx_t *ctx, char *name)
 }
 
 
+/* what a service tells nginx, unless that is told not to listen */
+
+ngx_str_t *
+ngx_http_nrt_accel_field(ngx_http_nrt_ctx_t *ctx, char *name, ngx_uint_t bit)
+{
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_nrt_module);
+
+    return (nlcf->ignore & bit) ? NULL : ngx_http_nrt_field(ctx, name);
+}
+
+
+/* charset= is nginx's to write, where the charset module may change it */
+
+static void
+ngx_http_nrt_set_content_type(ngx_http_request_t *r, ngx_str_t *value)
+{
+    u_char  *p, *last;
+
+    r->headers_out.content_type = *value;
+    r->headers_out.content_type_len = value->len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    last = value->data + value->len;
+
+    for (p = value->data; p < last && *p != ';'; p++) { /* void */ }
+
+    if (p == last) {
+        return;
+    }
+
+    r->headers_out.content_type_len = p - value->data;
+
+    while (r->headers_out.content_type_len
+           && value->data[r->headers_out.content_type_len - 1] == ' ')
+    {
+        r->headers_out.content_type_len--;
+    }
+
+    for (p++; p < last && *p == ' '; p++) { /* void */ }
+
+    if (last - p <= 8 || ngx_strncasecmp(p, (u_char *) "charset=", 8) != 0
+        || ngx_strlchr(p, last, ';'))
+    {
+        return;
+    }
+
+    p += 8;
+    r->headers_out.content_type.len = r->headers_out.content_type_len;
+
+    if (last - p > 2 && *p == '"' && last[-1] == '"') {
+        p++;
+        last--;
+    }
+
+    r->headers_out.charset.len = last - p;
+    r->headers_out.charset.data = p;
+}
+
+
 static ngx_int_t
 ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
 {
     off_t                  length;
-    u_char                *p;
     ngx_uint_t             i;
     ngx_table_elt_t       *h, **ph;
     ngx_http_nrt_known_t  *known;
@@ -152,19 +227,7 @@ ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
     }
 
     if (ngx_http_nrt_is_text(&field->key, "Content-Type")) {
-        p = (u_char *) ngx_strchr(field->value.data, ';');
-
-        r->headers_out.content_type = field->value;
-        r->headers_out.content_type_len = p ? (size_t) (p - field->value.data)
-                                            : field->value.len;
-        r->headers_out.content_type_lowcase = NULL;
-
-        while (r->headers_out.content_type_len
-               && field->value.data[r->headers_out.content_type_len - 1] == ' ')
-        {
-            r->headers_out.content_type_len--;
-        }
-
+        ngx_http_nrt_set_content_type(r, &field->value);
         return NGX_OK;
     }
 
@@ -204,7 +267,30 @@ ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
         }
     }
 
+    if (h == r->headers_out.last_modified) {
+        r->headers_out.last_modified_time = ngx_parse_http_time(h->value.data,
+                                                                h->value.len);
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_nrt_is_in(ngx_array_t *list, ngx_str_t *name)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = list ? list->elts : NULL;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        if (ngx_http_nrt_is(&value[i], name)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -216,7 +302,6 @@ ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_http_nrt_loc_conf_t *nlcf,
 {
     uint8_t      id, flags;
     nrt_str      text;
-    ngx_str_t   *hide;
     ngx_uint_t   i;
 
     text.ptr = (char *) name->data;
@@ -232,21 +317,17 @@ ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_http_nrt_loc_conf_t *nlcf,
         return 1;
     }
 
-    if (name->len > 8
-        && ngx_strncasecmp(name->data, (u_char *) "X-Accel-", 8) == 0)
-    {
-        return 1;
+    if (ngx_http_nrt_is_in(nlcf->show, name)) {
+        return 0;
     }
 
-    hide = nlcf->hide ? nlcf->hide->elts : NULL;
-
-    for (i = 0; hide && i < nlcf->hide->nelts; i++) {
-        if (ngx_http_nrt_is(&hide[i], name)) {
+    for (i = 0; ngx_http_nrt_hidden[i].len; i++) {
+        if (ngx_http_nrt_is(&ngx_http_nrt_hidden[i], name)) {
             return 1;
         }
     }
 
-    return 0;
+    return ngx_http_nrt_is_in(nlcf->hide, name);
 }
 
 
@@ -277,6 +358,28 @@ ngx_http_nrt_set_fields(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
         }
 
         if (!ngx_http_nrt_is_hidden(ctx, nlcf, &h[i].key)
+            && ngx_http_nrt_set_field(r, &h[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* a page in place of a 401 still says how to log in */
+
+ngx_int_t
+ngx_http_nrt_set_challenge(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    ngx_table_elt_t  *h;
+
+    h = ctx->fields.elts;
+
+    for (i = 0; i < ctx->fields.nelts; i++) {
+        if (ngx_http_nrt_is_text(&h[i].key, "WWW-Authenticate")
             && ngx_http_nrt_set_field(r, &h[i]) != NGX_OK)
         {
             return NGX_ERROR;

@@ -125,6 +125,7 @@ static int
 ngx_http_nrt_add_fields(ngx_http_request_t *r, nrt_fields *fields)
 {
     int                       error;
+    nrt_str                   text;
     ngx_str_t                 value;
     ngx_uint_t                i;
     ngx_list_part_t          *part;
@@ -177,12 +178,23 @@ ngx_http_nrt_add_fields(ngx_http_request_t *r, nrt_fields *fields)
             return NRT_ERR_MEMORY;
         }
 
-        if (value.len == 0) {
+        text.ptr = (char *) value.data;
+        text.len = value.len;
+        text = nrt__str_trim(text);
+
+        if (text.len == 0) {
             continue;
         }
 
+        value.data = (u_char *) text.ptr;
+        value.len = text.len;
+
         error = ngx_http_nrt_add(fields, &field[i].name, &value);
         if (error < 0) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "nrt_set_header \"%V\" gives what cannot be the value "
+                          "of a field, from \"%V\"", &field[i].name,
+                          &field[i].value.value);
             return error;
         }
     }

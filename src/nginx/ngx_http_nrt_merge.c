@@ -53,6 +53,7 @@ ngx_http_nrt_create_loc_conf(ngx_conf_t *cf)
     nlcf->pass_request_headers = NGX_CONF_UNSET;
     nlcf->intercept_errors = NGX_CONF_UNSET;
     nlcf->hide = NGX_CONF_UNSET_PTR;
+    nlcf->show = NGX_CONF_UNSET_PTR;
 
     return nlcf;
 }
@@ -176,6 +177,9 @@ ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          prev->pass_request_headers, 1);
     ngx_conf_merge_value(conf->intercept_errors, prev->intercept_errors, 0);
     ngx_conf_merge_ptr_value(conf->hide, prev->hide, NULL);
+    ngx_conf_merge_ptr_value(conf->show, prev->show, NULL);
+    ngx_conf_merge_bitmask_value(conf->ignore, prev->ignore,
+                                 (NGX_CONF_BITMASK_SET|0));
 
     if (conf->set == NULL) {
         conf->set = prev->set;

@@ -44,6 +44,7 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
     ngx_int_t                 rc;
     const char               *why;
     ngx_http_cleanup_t       *cln;
+    ngx_pool_cleanup_t       *mark;
     ngx_http_nrt_ctx_t       *ctx;
     ngx_http_nrt_loc_conf_t  *nlcf;
 
@@ -51,8 +52,9 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_nrt_ctx_t));
     cln = ngx_http_cleanup_add(r, 0);
+    mark = ngx_pool_cleanup_add(r->pool, 0);
 
-    if (ctx == NULL || cln == NULL) {
+    if (ctx == NULL || cln == NULL || mark == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -65,6 +67,11 @@ ngx_http_nrt_handler(ngx_http_request_t *r)
 
     cln->handler = ngx_http_nrt_cleanup;
     cln->data = ctx;
+
+    /* by this the log finds it, where a redirect has taken it away */
+
+    mark->handler = ngx_http_nrt_forget;
+    mark->data = ctx;
 
     ngx_http_set_ctx(r, ctx, ngx_http_nrt_module);
 
@@ -262,6 +269,42 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
 }
 
 
+/* a body that is all here stays: a redirect may need it, and requests inside this one share it */
+
+static ngx_int_t
+ngx_http_nrt_take_body(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl, **ll, *in;
+
+    in = r->request_body->bufs;
+
+    if (r->reading_body) {
+        ctx->body = in;
+        r->request_body->bufs = NULL;
+        return NGX_OK;
+    }
+
+    for (ll = &ctx->body; in; in = in->next) {
+        b = ngx_alloc_buf(r->pool);
+        cl = ngx_alloc_chain_link(r->pool);
+
+        if (b == NULL || cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        *b = *in->buf;
+
+        cl->buf = b;
+        cl->next = NULL;
+        *ll = cl;
+        ll = &cl->next;
+    }
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_http_nrt_body_handler(ngx_http_request_t *r)
 {
@@ -306,8 +349,11 @@ ngx_http_nrt_body_handler(ngx_http_request_t *r)
     }
 
     if (ctx->uploading) {
-        ctx->body = r->request_body->bufs;
-        r->request_body->bufs = NULL;
+
+        if (ngx_http_nrt_take_body(r, ctx) != NGX_OK) {
+            ngx_http_nrt_finalize(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
 
         ngx_http_nrt_pump(r, ctx);
         return;
@@ -505,6 +551,13 @@ ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx)
     if (ctx->id) {
         (void) nrt_cancel(ctx->peer->conn, ctx->id);
     }
+}
+
+
+void
+ngx_http_nrt_forget(void *data)
+{
+    /* void */
 }
 
 

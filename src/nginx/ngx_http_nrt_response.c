@@ -331,7 +331,8 @@ ngx_http_nrt_accel(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         ctx->flush = 1;
     }
 
-    value = ngx_http_nrt_field(ctx, (char *) "x-accel-buffering");
+    value = ngx_http_nrt_accel_field(ctx, (char *) "x-accel-buffering",
+                                     NGX_HTTP_NRT_BUFFERING);
 
     if (value && value->len == 2
         && ngx_strncasecmp(value->data, (u_char *) "no", 2) == 0)
@@ -344,7 +345,8 @@ ngx_http_nrt_accel(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         ctx->flush = 0;
     }
 
-    value = ngx_http_nrt_field(ctx, (char *) "x-accel-limit-rate");
+    value = ngx_http_nrt_accel_field(ctx, (char *) "x-accel-limit-rate",
+                                     NGX_HTTP_NRT_LIMIT_RATE);
 
     if (value) {
         n = ngx_atoi(value->data, value->len);
@@ -355,7 +357,8 @@ ngx_http_nrt_accel(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         }
     }
 
-    value = ngx_http_nrt_field(ctx, (char *) "x-accel-charset");
+    value = ngx_http_nrt_accel_field(ctx, (char *) "x-accel-charset",
+                                     NGX_HTTP_NRT_CHARSET);
 
     if (value) {
         r->headers_out.override_charset = value;
@@ -374,7 +377,8 @@ ngx_http_nrt_send_head(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 
     nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
 
-    to = ngx_http_nrt_field(ctx, (char *) "x-accel-redirect");
+    to = ngx_http_nrt_accel_field(ctx, (char *) "x-accel-redirect",
+                                  NGX_HTTP_NRT_REDIRECT);
 
     if (to) {
         ngx_http_nrt_redirect(r, ctx, to);
@@ -384,6 +388,12 @@ ngx_http_nrt_send_head(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
     if (nlcf->intercept_errors && ctx->status >= NGX_HTTP_SPECIAL_RESPONSE
         && ngx_http_nrt_has_page(r, ctx->status))
     {
+        if (ctx->status == NGX_HTTP_UNAUTHORIZED
+            && ngx_http_nrt_set_challenge(r, ctx) != NGX_OK)
+        {
+            ctx->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         ngx_http_nrt_finalize(r, ctx, ctx->status);
         return 0;
     }

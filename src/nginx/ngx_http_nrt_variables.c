@@ -56,6 +56,31 @@ ngx_http_nrt_add_variables(ngx_conf_t *cf)
 }
 
 
+/* the last exchange of this request: a redirect, such as to an error page, takes its context away */
+
+static ngx_http_nrt_ctx_t *
+ngx_http_nrt_last(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+    ngx_http_nrt_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+
+    for (cln = r->pool->cleanup; cln && ctx == NULL; cln = cln->next) {
+
+        if (cln->handler == ngx_http_nrt_forget) {
+            ctx = cln->data;
+
+            if (ctx->request != r) {
+                ctx = NULL;
+            }
+        }
+    }
+
+    return ctx;
+}
+
+
 static ngx_int_t
 ngx_http_nrt_set_variable(ngx_http_variable_value_t *v, u_char *data,
     size_t len)
@@ -77,7 +102,7 @@ ngx_http_nrt_field_variable(ngx_http_request_t *r,
     ngx_str_t           *value;
     ngx_http_nrt_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+    ctx = ngx_http_nrt_last(r);
     value = ctx ? ngx_http_nrt_field(ctx, (char *) data) : NULL;
 
     if (value == NULL) {
@@ -97,7 +122,7 @@ ngx_http_nrt_time_variable(ngx_http_request_t *r,
     ngx_msec_t           took;
     ngx_http_nrt_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+    ctx = ngx_http_nrt_last(r);
 
     if (ctx == NULL) {
         v->not_found = 1;
@@ -126,7 +151,7 @@ ngx_http_nrt_status_variable(ngx_http_request_t *r,
     ngx_uint_t           status;
     ngx_http_nrt_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+    ctx = ngx_http_nrt_last(r);
 
     status = ctx == NULL ? 0
                          : ctx->head ? ctx->status

@@ -19,7 +19,10 @@ class Site:
         self.origin = world.origin(self.answer)
         if hosts:
             world.serve(nats, *[part for host in hosts for part in (host, self.origin)], args=args)
-        self.nginx = Nginx(world, server, f"nrt_server {url_of(nats)};\n{http}", **more).start()
+        self.nginx = Nginx(world, server, f"nrt_server {url_of(nats)};\n{http}", **more)
+        fine, said = self.nginx.check()
+        assert fine, said
+        self.nginx.start()
         self.url, self.port = self.nginx.url, self.nginx.port
 
     def answer(self, request):
