@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                 peers;    /* ngx_http_nrt_peer_t * */
+    void                       *top;      /* what http{} says for all */
     char                       *home;     /* of the environment that workers */
     char                       *config;   /* no longer have */
 } ngx_http_nrt_main_conf_t;

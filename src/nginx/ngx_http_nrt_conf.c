@@ -12,12 +12,16 @@
 static char *ngx_http_nrt_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_server(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_nrt_text(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_nrt_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_nrt_set_header(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_nrt_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+
+#define NGX_HTTP_NRT_TIME_MAX  (24 * 24 * 3600 * 1000U)
 
 #define NGX_HTTP_NRT_ANY                                                      \
     (NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF)
@@ -46,9 +50,9 @@ ngx_command_t  ngx_http_nrt_commands[] = {
       NULL },
 
     NGX_HTTP_NRT_LOC("nrt_server", NGX_CONF_1MORE, ngx_http_nrt_server, login),
-    NGX_HTTP_NRT_LOC("nrt_context", NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+    NGX_HTTP_NRT_LOC("nrt_context", NGX_CONF_TAKE1, ngx_http_nrt_text,
                      login.context),
-    NGX_HTTP_NRT_LOC("nrt_prefix", NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+    NGX_HTTP_NRT_LOC("nrt_prefix", NGX_CONF_TAKE1, ngx_http_nrt_text,
                      login.prefix),
     NGX_HTTP_NRT_LOC("nrt_creds", NGX_CONF_TAKE1, ngx_http_nrt_file,
                      login.creds),
@@ -62,11 +66,11 @@ ngx_command_t  ngx_http_nrt_commands[] = {
                      ngx_http_nrt_file, login.tls_key),
     NGX_HTTP_NRT_LOC("nrt_tls_first", NGX_CONF_FLAG, ngx_conf_set_flag_slot,
                      login.tls_first),
-    NGX_HTTP_NRT_LOC("nrt_connect_timeout", NGX_CONF_TAKE1,
-                     ngx_conf_set_msec_slot, login.connect_timeout),
+    NGX_HTTP_NRT_LOC("nrt_connect_timeout", NGX_CONF_TAKE1, ngx_http_nrt_time,
+                     login.connect_timeout),
     NGX_HTTP_NRT_LOC("nrt_retry", NGX_CONF_1MORE, ngx_http_nrt_retry, login),
 
-    NGX_HTTP_NRT_LOC("nrt_timeout", NGX_CONF_TAKE1, ngx_conf_set_msec_slot,
+    NGX_HTTP_NRT_LOC("nrt_timeout", NGX_CONF_TAKE1, ngx_http_nrt_time,
                      timeout),
     NGX_HTTP_NRT_LOC("nrt_max_body", NGX_CONF_TAKE1, ngx_conf_set_off_slot,
                      max_body),
@@ -224,6 +228,14 @@ ngx_http_nrt_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     len = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0 || ngx_strlchr(value[i].data, value[i].data
+                                                            + value[i].len, ','))
+        {
+            return "has a URL that is empty, or has a comma: write them with "
+                   "spaces in between";
+        }
+
         len += value[i].len + 1;
     }
 
@@ -243,6 +255,41 @@ ngx_http_nrt_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p[-1] = '\0';
 
     return NGX_CONF_OK;
+}
+
+
+/* what is empty would stand for the default, which nobody means */
+
+static char *
+ngx_http_nrt_text(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "is empty";
+    }
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+static char *
+ngx_http_nrt_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char        *rv;
+    ngx_msec_t  *msec;
+
+    rv = ngx_conf_set_msec_slot(cf, cmd, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    msec = (ngx_msec_t *) ((char *) conf + cmd->offset);
+
+    return *msec < 1 || *msec > NGX_HTTP_NRT_TIME_MAX ? "is not from 1ms to 24d"
+                                                      : NGX_CONF_OK;
 }
 
 
@@ -284,7 +331,7 @@ ngx_http_nrt_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_int_t    n;
     ngx_str_t   *value;
-    ngx_uint_t   i, on;
+    ngx_uint_t   i, on, bit;
 
     if (nlcf->login.retry_on != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -301,31 +348,50 @@ ngx_http_nrt_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_OK;
         }
 
+        bit = 0;
+
         if (ngx_strcmp(value[i].data, "refused") == 0) {
-            on |= NRT_RETRY_REFUSED;
+            bit = NRT_RETRY_REFUSED;
 
         } else if (ngx_strcmp(value[i].data, "idempotent") == 0) {
-            on |= NRT_RETRY_IDEMPOTENT;
+            bit = NRT_RETRY_IDEMPOTENT;
 
         } else if (ngx_strcmp(value[i].data, "no_service") == 0) {
-            on |= NRT_RETRY_NO_SERVICE;
+            bit = NRT_RETRY_NO_SERVICE;
 
         } else if (ngx_strncmp(value[i].data, "tries=", 6) == 0) {
             n = ngx_atoi(value[i].data + 6, value[i].len - 6);
 
-            if (n < 1 || n > 10) {
-                return "has a number of tries that is not from 1 to 10";
+            if (nlcf->login.retries != NGX_CONF_UNSET_UINT) {
+                return "has the number of tries twice";
             }
 
-            nlcf->login.retries = n;
+            if (n < 2 || n > 10) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "nrt_retry \"%V\": it may be tried 2 to 10 "
+                                   "times, the first one counts; write "
+                                   "\"nrt_retry off;\" where once is enough",
+                                   &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+            nlcf->login.retries = n - 1;
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "nrt_retry does not know \"%V\"; it takes off, "
-                               "or some of refused, idempotent, no_service and "
-                               "tries=N", &value[i]);
+                               "nrt_retry does not know \"%V\" here; it takes "
+                               "off alone, or some of refused, idempotent, "
+                               "no_service and tries=N", &value[i]);
             return NGX_CONF_ERROR;
         }
+
+        if (on & bit) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "nrt_retry has \"%V\" twice", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        on |= bit;
     }
 
     nlcf->login.retry_on = on ? on : NRT_RETRY_REFUSED|NRT_RETRY_IDEMPOTENT;

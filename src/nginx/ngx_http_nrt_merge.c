@@ -6,6 +6,11 @@
 
 #include <stdlib.h>
 
+#include "lib/creds.h"
+#include "lib/file.h"
+#include "lib/nkey.h"
+#include "lib/tls.h"
+
 
 void *
 ngx_http_nrt_create_main_conf(ngx_conf_t *cf)
@@ -35,11 +40,22 @@ ngx_http_nrt_create_main_conf(ngx_conf_t *cf)
 void *
 ngx_http_nrt_create_loc_conf(ngx_conf_t *cf)
 {
-    ngx_http_nrt_loc_conf_t  *nlcf;
+    ngx_http_conf_ctx_t       *http;
+    ngx_http_nrt_loc_conf_t   *nlcf;
+    ngx_http_nrt_main_conf_t  *nmcf;
 
     nlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_nrt_loc_conf_t));
     if (nlcf == NULL) {
         return NULL;
+    }
+
+    /* the first one is that of http{} itself, which is merged with nothing */
+
+    http = (ngx_http_conf_ctx_t *) cf->cycle->conf_ctx[ngx_http_module.index];
+    nmcf = http->main_conf[ngx_http_nrt_module.ctx_index];
+
+    if (nmcf->top == NULL) {
+        nmcf->top = nlcf;
     }
 
     nlcf->login.tls_first = NGX_CONF_UNSET;
@@ -65,6 +81,87 @@ ngx_http_nrt_same(ngx_str_t *one, ngx_str_t *two)
     return one->len == two->len
            && (one->len == 0
                || ngx_strncmp(one->data, two->data, one->len) == 0);
+}
+
+
+/* workers read files at each attempt to connect; here somebody is looking */
+
+static ngx_int_t
+ngx_http_nrt_check_secret(ngx_http_nrt_login_t *login, ngx_str_t *name,
+    char *reason, size_t size)
+{
+    int          error;
+    nrt_str      text, seed;
+    nrt__nkey    nkey;
+    nrt__creds   creds;
+
+    error = nrt__file_read((char *) name->data, NRT__CREDS_MAX, &text, reason,
+                           size);
+    if (error < 0) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&nkey, sizeof(nrt__nkey));
+
+    if (name == &login->creds) {
+        error = nrt__creds_read(&creds, text, reason, size);
+        seed = creds.seed;
+
+    } else {
+        error = nrt__creds_read_seed(&seed, text, reason, size);
+    }
+
+    if (error == 0) {
+        error = nrt__nkey_init(&nkey, seed, reason, size);
+    }
+
+    nrt__nkey_finish(&nkey);
+
+    nrt__file_free(text);
+
+    return error < 0 ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_nrt_check_files(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
+{
+    char               reason[512];
+    ngx_str_t         *secret;
+    nrt__tls_files     files;
+    nrt__tls_context  *context;
+
+    reason[0] = '\0';
+
+    secret = login->creds.len ? &login->creds : &login->nkey;
+
+    if (secret->len && ngx_http_nrt_check_secret(login, secret, reason,
+                                                 sizeof(reason))
+                       != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "cannot use the credentials \"%V\": %s", secret,
+                           reason);
+        return NGX_ERROR;
+    }
+
+    files.ca = login->tls_ca.len ? (char *) login->tls_ca.data : NULL;
+    files.cert = login->tls_cert.len ? (char *) login->tls_cert.data : NULL;
+    files.key = login->tls_key.len ? (char *) login->tls_key.data : NULL;
+
+    if (files.ca || files.cert) {
+        context = nrt__tls_context_create(&files, reason, sizeof(reason));
+
+        if (context == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "cannot use TLS to NATS: %s", reason);
+            return NGX_ERROR;
+        }
+
+        nrt__tls_context_destroy(context);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -109,7 +206,9 @@ ngx_http_nrt_find_peer(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
 
     peer->login = *login;
 
-    if (ngx_http_nrt_check_peer(cf, peer) != NGX_CONF_OK) {
+    if (ngx_http_nrt_check_peer(cf, peer) != NGX_CONF_OK
+        || ngx_http_nrt_check_files(cf, login) != NGX_OK)
+    {
         return NULL;
     }
 
@@ -124,6 +223,45 @@ ngx_http_nrt_find_peer(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
 }
 
 
+/* what one level says must not contradict itself; another level may say otherwise */
+
+static ngx_int_t
+ngx_http_nrt_check_together(ngx_conf_t *cf, ngx_http_nrt_loc_conf_t *conf)
+{
+    ngx_str_t   *hide, *show;
+    ngx_uint_t   i, k;
+
+    if (conf->login.server.data && conf->login.context.data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "nrt_server and nrt_context \"%V\" are both here: "
+                           "each says where NATS is, remove one",
+                           &conf->login.context);
+        return NGX_ERROR;
+    }
+
+    if (conf->hide == NGX_CONF_UNSET_PTR || conf->show == NGX_CONF_UNSET_PTR) {
+        return NGX_OK;
+    }
+
+    hide = conf->hide->elts;
+    show = conf->show->elts;
+
+    for (i = 0; i < conf->hide->nelts; i++) {
+        for (k = 0; k < conf->show->nelts; k++) {
+
+            if (ngx_http_nrt_is(&hide[i], &show[k])) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "nrt_hide_header and nrt_pass_header both "
+                                   "have \"%V\": remove one", &hide[i]);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 char *
 ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -133,9 +271,19 @@ ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_uint_t                 passes;
     ngx_http_nrt_login_t      *have, *from;
     ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_nrt_main_conf_t  *nmcf;
 
     have = &conf->login;
     from = &prev->login;
+
+    nmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_nrt_module);
+
+    if (ngx_http_nrt_check_together(cf, conf) != NGX_OK
+        || (prev == nmcf->top
+            && ngx_http_nrt_check_together(cf, prev) != NGX_OK))
+    {
+        return NGX_CONF_ERROR;
+    }
 
     /* a server and a context exclude each other, so the nearer one wins */
 

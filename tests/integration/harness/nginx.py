@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -52,8 +53,7 @@ class Nginx:
         self.world, self.port = world, free_port()
         self.settings = {"workers": workers, "main": "", "user": "root", "connections": 1024, "listen": "", "daemon": "off", "log": "stderr", **more}
         self.child = None
-        self.folder = os.path.join(world.folder, f"nginx-{self.port}")
-        os.mkdir(self.folder)
+        self.folder = tempfile.mkdtemp(prefix="nginx-", dir=world.folder)
         if self.daemon:
             self.settings["log"] = self.log_path
         self.url = f"http://127.0.0.1:{self.port}"
