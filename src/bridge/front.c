@@ -92,12 +92,13 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
         *error = nrt__cidr_read(options->trusted[i], &front->trusted[i]);
         if (*error < 0) {
             snprintf(detail, detail_size,
-                     "\"%s\" is not an address or a network such as 10.0.0.0/8",
+                     "\"%s\" is not an address, a network such as 10.0.0.0/8, or unix",
                      options->trusted[i]);
             goto fail;
         }
     }
-    int fd = nrt__listen(listen, front->url, sizeof(front->url), detail, detail_size);
+    int fd = nrt__listen(listen, options->listen_mode, front->url, sizeof(front->url), detail,
+                         detail_size);
     if (fd < 0) {
         *error = fd;
         goto fail;

@@ -39,7 +39,8 @@ typedef struct nrt__front_options {
                                    X-Forwarded-*; https:// in a Location to a .nats host becomes
                                    http://, which it is here */
     bool proxy;                 /* absolute-form requests, and any Host that ends in .nats */
-    const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to */
+    unsigned listen_mode;       /* of the file of a unix socket; 0: what the umask leaves */
+    const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to; or "unix" */
     size_t trusted_count;
     const char *via;           /* pseudonym in Via; "nrt" */
     uint64_t max_body;         /* request body; beyond: 413; no limit */

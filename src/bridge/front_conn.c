@@ -434,6 +434,7 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
     conn->front = front;
     conn->peer = *peer;
     conn->trusted = is_trusted(front, peer);
+    conn->local = peer->ss_family == AF_UNIX;
     nrt__peer_name(peer, conn->peer_name, sizeof(conn->peer_name));
     nrt__h1_reader_init(&conn->reader, &limits);
     nrt__message_init(&conn->request, true);

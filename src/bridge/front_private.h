@@ -59,6 +59,7 @@ struct nrt__front_conn {
     bool collecting;    /* its head is there and its body is being collected */
     bool continued;     /* it has got its 100 */
     bool trusted;       /* its X-Forwarded-* are believed */
+    bool local;         /* it came by a unix socket */
     bool keep_alive;    /* after this response */
     bool to_head;       /* the request is a HEAD */
     bool request_ended; /* all of the request is here; some of it may wait in `body` */

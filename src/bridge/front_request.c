@@ -100,11 +100,17 @@ static bool add_forwarded(nrt__front_conn *conn) {
         nrt__fields_drop(fields, NRT__FIELD_CLAIM);
     }
     const nrt__field *before = NULL;
+    const char *comma = "";
     while ((before = nrt__fields_find(fields, NRT__X_FORWARDED_FOR, before))) {
+        nrt__buf_put(&text, nrt_str_from(comma));
         nrt__buf_put(&text, before->value);
-        nrt__buf_lit(&text, ", ");
+        comma = ", ";
     }
-    nrt__buf_put(&text, nrt_str_from(conn->peer_name));
+    /* A unix socket has no address to add: who is trusted there has said all there is. */
+    if (*comma == '\0' || !conn->local) {
+        nrt__buf_put(&text, nrt_str_from(comma));
+        nrt__buf_put(&text, nrt_str_from(conn->peer_name));
+    }
     nrt__fields_drop_id(fields, NRT__X_FORWARDED_FOR);
     nrt_str list = nrt__arena_copy(arena, nrt__buf_view(&text));
     bool fine =

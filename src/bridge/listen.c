@@ -15,7 +15,8 @@
 
 enum { BACKLOG = 4096 };
 
-static int open_socket(const struct sockaddr *addr, socklen_t len) {
+/* Nobody can connect before it listens: the mode is right from the start. */
+static int open_socket(const struct sockaddr *addr, socklen_t len, unsigned mode) {
     int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0) {
@@ -24,7 +25,9 @@ static int open_socket(const struct sockaddr *addr, socklen_t len) {
     if (addr->sa_family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     }
-    if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0) {
+    if (bind(fd, addr, len) < 0 ||
+        (mode && chmod(((const struct sockaddr_un *)addr)->sun_path, mode) < 0) ||
+        listen(fd, BACKLOG) < 0) {
         int code = errno;
         close(fd);
         errno = code;
@@ -50,7 +53,7 @@ static bool is_stale(const struct sockaddr_un *addr) {
     return refused;
 }
 
-static int listen_unix(const char *path, char *url, size_t url_size, char *detail,
+static int listen_unix(const char *path, unsigned mode, char *url, size_t url_size, char *detail,
                        size_t detail_size) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (*path == '\0' || strlen(path) >= sizeof(addr.sun_path)) {
@@ -62,7 +65,7 @@ static int listen_unix(const char *path, char *url, size_t url_size, char *detai
     if (is_stale(&addr)) {
         unlink(path);
     }
-    int fd = open_socket((const struct sockaddr *)&addr, sizeof(addr));
+    int fd = open_socket((const struct sockaddr *)&addr, sizeof(addr), mode);
     if (fd < 0) {
         snprintf(detail, detail_size, "cannot listen on unix:%s: %s", path, strerror(errno));
         return NRT_ERR_SYSTEM;
@@ -89,9 +92,10 @@ static void write_url(int fd, char *url, size_t size) {
     }
 }
 
-int nrt__listen(const char *text, char *url, size_t url_size, char *detail, size_t detail_size) {
+int nrt__listen(const char *text, unsigned mode, char *url, size_t url_size, char *detail,
+                size_t detail_size) {
     if (strncmp(text, "unix:", 5) == 0) {
-        return listen_unix(text + 5, url, url_size, detail, detail_size);
+        return listen_unix(text + 5, mode, url, url_size, detail, detail_size);
     }
     const char *colon = strrchr(text, ':');
     const char *port_text = colon ? colon + 1 : text;
@@ -118,13 +122,13 @@ int nrt__listen(const char *text, char *url, size_t url_size, char *detail, size
     int fd = -1;
     if (all) { /* both families in one socket, or IPv4 where there is no IPv6 */
         nrt__resolve_number("::", (uint16_t)port, &addresses);
-        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
         if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
             nrt__resolve_number("0.0.0.0", (uint16_t)port, &addresses);
-            fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+            fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
         }
     } else {
-        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len);
+        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
     }
     if (fd < 0) {
         snprintf(detail, detail_size, "cannot listen on %s: %s", text, strerror(errno));
@@ -164,6 +168,10 @@ int nrt__cidr_read(const char *text, nrt__cidr *out) {
     const char *slash = strchr(text, '/');
     size_t len = slash ? (size_t)(slash - text) : strlen(text);
     uint64_t bits = 0;
+    *out = (nrt__cidr){.local = strcmp(text, "unix") == 0};
+    if (out->local) {
+        return 0;
+    }
     if (len >= sizeof(host)) {
         return NRT_ERR_USAGE;
     }
@@ -185,6 +193,9 @@ int nrt__cidr_read(const char *text, nrt__cidr *out) {
 bool nrt__cidr_has(const nrt__cidr *cidr, const struct sockaddr_storage *peer) {
     unsigned char bytes[16];
     if (!to_v6(peer, bytes)) {
+        return cidr->local;
+    }
+    if (cidr->local) {
         return false;
     }
     for (unsigned i = 0; i < cidr->bits; i++) {

@@ -18,6 +18,7 @@ typedef struct gateway_options {
     nrt__common common;
     nrt__operation operation;
     const char *listen;
+    const char *listen_mode;
     nrt__arg_list routes;
     bool proxy;
     bool long_poll;
@@ -34,6 +35,7 @@ typedef struct gateway {
     const gateway_options *options;
     nrt__routes *routes;
     const char **trusted;
+    unsigned listen_mode;  /* 0: what the umask leaves */
     nrt__tallies *tallies; /* NULL without an admin listener */
     nrt__front *front;
     nrt__operating operating;
@@ -48,6 +50,12 @@ static const nrt__opt gateway_opts[] = {
      .kind = NRT__OPT_STRING,
      .offset = FIELD(listen),
      .help = "where to listen: PORT alone on loopback, :PORT on all addresses; port 0 picks one"},
+    {.name = "listen-mode",
+     .value = "MODE",
+     .kind = NRT__OPT_STRING,
+     .offset = FIELD(listen_mode),
+     .help = "permissions of the unix socket's file, such as 660: who may write it may connect; "
+             "default: what the umask leaves"},
     {.letter = 'r',
      .name = "route",
      .value = "PATTERN=HOST",
@@ -62,11 +70,11 @@ static const nrt__opt gateway_opts[] = {
      .offset = FIELD(proxy),
      .help = "be a forward proxy (http_proxy=...) for hosts that end in .nats"},
     {.name = "trust-forwarded",
-     .value = "CIDR",
+     .value = "CIDR|unix",
      .kind = NRT__OPT_LIST,
      .offset = FIELD(trusted),
-     .help = "keep and extend X-Forwarded-* of clients in this network, such as 10.0.0.0/8; "
-             "others' are replaced; may be repeated"},
+     .help = "keep and extend X-Forwarded-* of clients in this network, such as 10.0.0.0/8, or of "
+             "those on the unix socket; others' are replaced; may be repeated"},
     {.name = "max-body",
      .value = "SIZE",
      .kind = NRT__OPT_SIZE,
@@ -217,6 +225,7 @@ static void on_first_connect(nrt__program *program) {
     nrt__front_options_init(&front_options);
     front_options.routes = state->routes;
     front_options.tallies = state->tallies;
+    front_options.listen_mode = state->listen_mode;
     front_options.proxy = options->proxy;
     front_options.long_poll = options->long_poll;
     front_options.trusted = state->trusted;
@@ -289,6 +298,18 @@ static bool is_listen(const char *text) {
     return nrt__str_to_u64(nrt_str_from(colon ? colon + 1 : text), 65535, &port);
 }
 
+/* Three octal digits at most: set-id bits mean nothing on a socket. */
+static bool read_mode(const char *text, unsigned *mode) {
+    *mode = 0;
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '7' || p - text > 3 || (*mode << 3) > 0777) {
+            return false;
+        }
+        *mode = *mode << 3 | (unsigned)(*p - '0');
+    }
+    return *mode != 0;
+}
+
 static int usage(const nrt__report *log, const char *text) {
     nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s", text);
     return NRT__EXIT_USAGE;
@@ -307,6 +328,16 @@ static int prepare(gateway *state, const nrt__report *log) {
                           "--listen: \"%s\" has no port from 0 to 65535; write 9090, :9090, "
                           "127.0.0.1:9090 or unix:/PATH",
                           options->listen);
+        return NRT__EXIT_USAGE;
+    }
+    if (options->listen_mode && strncmp(options->listen, "unix:", 5) != 0) {
+        return usage(log, "--listen-mode is for a unix socket: --listen unix:/PATH");
+    }
+    if (options->listen_mode && !read_mode(options->listen_mode, &state->listen_mode)) {
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
+                          "--listen-mode: \"%s\" is not a mode; write three octal digits, such as "
+                          "660",
+                          options->listen_mode);
         return NRT__EXIT_USAGE;
     }
     if (options->routes.count == 0 && !options->proxy) {

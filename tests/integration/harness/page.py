@@ -1,4 +1,4 @@
-"""docs/operations.md as the tests run it: the files and commands that a reader would paste.
+"""docs/operations.md, and other pages of docs, as the tests run them: the files and commands that a reader would paste.
 
 Only ports change: each behind 127.0.0.1: or an option becomes one that is free here. A section is what stands below a heading."""
 
@@ -11,16 +11,16 @@ import subprocess
 from .clock import DEADLINE
 from .world import HERE, NRT
 
-PAGE = os.path.join(HERE, os.pardir, os.pardir, "docs", "operations.md")
+DOCS = os.path.join(HERE, os.pardir, os.pardir, "docs")
 ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 
 
 class Section:
-    def __init__(self, title):
-        with open(PAGE, encoding="utf-8") as page:
+    def __init__(self, title, name="operations.md"):
+        with open(os.path.join(DOCS, name), encoding="utf-8") as page:
             text = page.read()
         found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,3}} |\Z)", blind(text), re.M | re.S)
-        assert found, f"docs/operations.md has no section {title!r}"
+        assert found, f"docs/{name} has no section {title!r}"
         self.title = title
         self.blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text[found.start():found.end()],
                                  re.M | re.S)
