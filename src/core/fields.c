@@ -13,61 +13,105 @@
 #define F_CLAIM NRT__FIELD_CLAIM
 
 typedef struct field_entry {
-    const char *name;
-    uint8_t len;
+    char name[30]; /* in lower case; no reader gets out of it, should it stand under the wrong
+                      length */
     uint8_t id;
     uint8_t flags;
 } field_entry;
 
-#define ENTRY(name, id, flags)                                                                     \
-    { (name), sizeof(name) - 1, (id), (flags) }
+/* One table for each length, so that a name is compared with two or three. */
+static const field_entry of_2[] = {
+    {"te", NRT__TE, F_HOP | F_NOT},
+};
+static const field_entry of_3[] = {
+    {"via", NRT__VIA, F_KEEP | F_NOT | F_CLAIM},
+    {"age", NRT__LISTED, F_NOT},
+};
+static const field_entry of_4[] = {
+    {"host", NRT__HOST, F_KEEP | F_ONE | F_NOT},
+    {"date", NRT__DATE, F_KEEP | F_NOT},
+    {"vary", NRT__LISTED, F_NOT},
+};
+static const field_entry of_5[] = {
+    {"range", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_6[] = {
+    {"expect", NRT__EXPECT, F_NOT},
+    {"cookie", NRT__LISTED, F_KEEP | F_NOT},
+    {"pragma", NRT__LISTED, F_NOT},
+};
+static const field_entry of_7[] = {
+    {"expires", NRT__LISTED, F_NOT},
+    {"trailer", NRT__TRAILER, F_HOP | F_NOT},
+    {"upgrade", NRT__UPGRADE, F_HOP | F_NOT},
+};
+static const field_entry of_8[] = {
+    {"location", NRT__LISTED, F_KEEP | F_NOT},
+    {"if-match", NRT__LISTED, F_KEEP | F_NOT},
+    {"if-range", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_9[] = {
+    {"forwarded", NRT__FORWARDED, F_KEEP | F_NOT | F_CLAIM},
+};
+static const field_entry of_10[] = {
+    {"connection", NRT__CONNECTION, F_HOP | F_NOT},
+    {"keep-alive", NRT__LISTED, F_HOP | F_NOT},
+    {"nrt-accept", NRT__NRT_ACCEPT, NRT__FIELD_NRT | F_NOT},
+    {"set-cookie", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_11[] = {
+    {"retry-after", NRT__LISTED, F_NOT},
+    {"nrt-version", NRT__NRT_VERSION, NRT__FIELD_NRT | F_NOT},
+};
+static const field_entry of_12[] = {
+    {"content-type", NRT__CONTENT_TYPE, F_KEEP | F_NOT},
+    {"max-forwards", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_13[] = {
+    {"content-range", NRT__LISTED, F_KEEP | F_NOT},
+    {"authorization", NRT__LISTED, F_KEEP | F_ONE | F_NOT},
+    {"cache-control", NRT__LISTED, F_KEEP | F_NOT},
+    {"if-none-match", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_14[] = {
+    {"http2-settings", NRT__LISTED, F_HOP | F_NOT},
+    {"content-length", NRT__CONTENT_LENGTH, F_FRAMING | F_KEEP | F_NOT},
+};
+static const field_entry of_15[] = {
+    {"idempotency-key", NRT__IDEMPOTENCY_KEY, F_KEEP | F_NOT},
+    {"x-forwarded-for", NRT__X_FORWARDED_FOR, F_KEEP | F_NOT | F_CLAIM},
+};
+static const field_entry of_16[] = {
+    {"x-forwarded-host", NRT__X_FORWARDED_HOST, F_KEEP | F_NOT | F_CLAIM},
+    {"content-encoding", NRT__LISTED, F_KEEP | F_NOT},
+    {"proxy-connection", NRT__LISTED, F_HOP | F_NOT},
+    {"www-authenticate", NRT__LISTED, F_KEEP | F_NOT},
+};
+static const field_entry of_17[] = {
+    {"if-modified-since", NRT__LISTED, F_KEEP | F_NOT},
+    {"x-forwarded-proto", NRT__X_FORWARDED_PROTO, F_KEEP | F_NOT | F_CLAIM},
+    {"transfer-encoding", NRT__TRANSFER_ENCODING, F_HOP | F_FRAMING | F_KEEP | F_NOT},
+};
+static const field_entry of_18[] = {
+    {"proxy-authenticate", NRT__LISTED, F_HOP | F_NOT},
+};
+static const field_entry of_19[] = {
+    {"if-unmodified-since", NRT__LISTED, F_KEEP | F_NOT},
+    {"proxy-authorization", NRT__LISTED, F_HOP | F_NOT},
+};
+static const field_entry of_25[] = {
+    {"proxy-authentication-info", NRT__LISTED, F_HOP | F_NOT},
+};
 
-/* Sorted by length, so that most names are told from all of these by their length alone. */
-static const field_entry field_table[] = {
-    ENTRY("te", NRT__TE, F_HOP | F_NOT),
-    ENTRY("via", NRT__VIA, F_KEEP | F_NOT | F_CLAIM),
-    ENTRY("age", NRT__LISTED, F_NOT),
-    ENTRY("host", NRT__HOST, F_KEEP | F_ONE | F_NOT),
-    ENTRY("date", NRT__DATE, F_KEEP | F_NOT),
-    ENTRY("vary", NRT__LISTED, F_NOT),
-    ENTRY("range", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("expect", NRT__EXPECT, F_NOT),
-    ENTRY("cookie", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("pragma", NRT__LISTED, F_NOT),
-    ENTRY("expires", NRT__LISTED, F_NOT),
-    ENTRY("trailer", NRT__TRAILER, F_HOP | F_NOT),
-    ENTRY("upgrade", NRT__UPGRADE, F_HOP | F_NOT),
-    ENTRY("location", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("if-match", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("if-range", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("forwarded", NRT__FORWARDED, F_KEEP | F_NOT | F_CLAIM),
-    ENTRY("connection", NRT__CONNECTION, F_HOP | F_NOT),
-    ENTRY("keep-alive", NRT__LISTED, F_HOP | F_NOT),
-    ENTRY("nrt-accept", NRT__NRT_ACCEPT, NRT__FIELD_NRT | F_NOT),
-    ENTRY("set-cookie", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("retry-after", NRT__LISTED, F_NOT),
-    ENTRY("nrt-version", NRT__NRT_VERSION, NRT__FIELD_NRT | F_NOT),
-    ENTRY("content-type", NRT__CONTENT_TYPE, F_KEEP | F_NOT),
-    ENTRY("max-forwards", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("content-range", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("authorization", NRT__LISTED, F_KEEP | F_ONE | F_NOT),
-    ENTRY("cache-control", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("if-none-match", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("http2-settings", NRT__LISTED, F_HOP | F_NOT),
-    ENTRY("content-length", NRT__CONTENT_LENGTH, F_FRAMING | F_KEEP | F_NOT),
-    ENTRY("idempotency-key", NRT__IDEMPOTENCY_KEY, F_KEEP | F_NOT),
-    ENTRY("x-forwarded-for", NRT__X_FORWARDED_FOR, F_KEEP | F_NOT | F_CLAIM),
-    ENTRY("x-forwarded-host", NRT__X_FORWARDED_HOST, F_KEEP | F_NOT | F_CLAIM),
-    ENTRY("content-encoding", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("proxy-connection", NRT__LISTED, F_HOP | F_NOT),
-    ENTRY("www-authenticate", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("if-modified-since", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("x-forwarded-proto", NRT__X_FORWARDED_PROTO, F_KEEP | F_NOT | F_CLAIM),
-    ENTRY("transfer-encoding", NRT__TRANSFER_ENCODING, F_HOP | F_FRAMING | F_KEEP | F_NOT),
-    ENTRY("proxy-authenticate", NRT__LISTED, F_HOP | F_NOT),
-    ENTRY("if-unmodified-since", NRT__LISTED, F_KEEP | F_NOT),
-    ENTRY("proxy-authorization", NRT__LISTED, F_HOP | F_NOT),
-    ENTRY("proxy-authentication-info", NRT__LISTED, F_HOP | F_NOT),
+#define TABLE(len) [len] = {of_##len, sizeof(of_##len) / sizeof(of_##len[0])}
+
+static const struct {
+    const field_entry *entries;
+    size_t count;
+} of_length[] = {
+    TABLE(2),  TABLE(3),  TABLE(4),  TABLE(5),  TABLE(6),  TABLE(7),  TABLE(8),
+    TABLE(9),  TABLE(10), TABLE(11), TABLE(12), TABLE(13), TABLE(14), TABLE(15),
+    TABLE(16), TABLE(17), TABLE(18), TABLE(19), TABLE(25),
 };
 
 /* Whoever turns names into variables, as CGI does, cannot tell NRT_ID from NRT-ID: '_' counts as
@@ -83,12 +127,12 @@ static bool begins_as(nrt_str name, nrt_str prefix) {
 }
 
 static const field_entry *find_entry(nrt_str name) {
-    for (size_t i = 0; i < sizeof(field_table) / sizeof(field_table[0]); i++) {
-        const field_entry *entry = &field_table[i];
-        if (entry->len > name.len) {
-            return NULL;
-        }
-        if (entry->len == name.len && nrt__str_same(name, (nrt_str){entry->name, entry->len})) {
+    if (name.len >= sizeof(of_length) / sizeof(of_length[0])) {
+        return NULL;
+    }
+    const field_entry *entry = of_length[name.len].entries;
+    for (size_t left = of_length[name.len].count; left > 0; left--, entry++) {
+        if (nrt__str_same(name, (nrt_str){entry->name, name.len})) {
             return entry;
         }
     }

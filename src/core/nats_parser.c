@@ -22,12 +22,15 @@ static bool is_blank(char c) {
 static size_t split(nrt_str line, nrt_str *words, size_t max) {
     size_t count = 0;
     size_t at = 0;
+    bool tabs = line.len > 0 && memchr(line.ptr, '\t', line.len); /* no server sends them */
     while (at < line.len) {
         if (is_blank(line.ptr[at])) {
             at++;
             continue;
         }
         size_t start = at;
+        const char *blank = tabs ? NULL : memchr(line.ptr + at, ' ', line.len - at);
+        at = blank ? (size_t)(blank - line.ptr) : tabs ? at : line.len;
         while (at < line.len && !is_blank(line.ptr[at])) {
             at++;
         }

@@ -28,12 +28,21 @@ static bool is_mapped(nrt_str reply) {
     return nrt__str_starts(reply, NRT__STR("_R_."));
 }
 
+static const nrt__accept *read_accept(nrt__services *services, nrt_str text) {
+    if (!nrt__str_equal(text, (nrt_str){services->accept_text, services->accept_len})) {
+        nrt__accept_read(&services->accept, text);
+        services->accept_len = text.len <= sizeof(services->accept_text) ? text.len : 0;
+        memcpy(services->accept_text, text.ptr, services->accept_len);
+    }
+    return &services->accept;
+}
+
 void nrt__exchange_read_accept(nrt_exchange *exchange) {
-    const nrt__services *services = exchange->service->services;
+    nrt__services *services = exchange->service->services;
     const nrt__field *field =
         nrt__fields_find(&exchange->request.message.fields, NRT__NRT_ACCEPT, NULL);
     if (field) {
-        nrt__accept_read(&exchange->accept, field->value);
+        exchange->accept = *read_accept(services, field->value);
     }
     exchange->framed =
         exchange->service->streams_ready &&

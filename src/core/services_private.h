@@ -62,6 +62,9 @@ struct nrt__services {
     nrt__log_gate unknown; /* frames for exchanges that are over */
     nrt__log_gate single;  /* what needed more than one reply */
     nrt__log_gate denied;  /* replies that should have been allowed */
+    nrt__accept accept;    /* the last NRT-Accept that was read, and its text: most say the same */
+    char accept_text[NRT__ACCEPT_TEXT_MAX];
+    size_t accept_len;
     char instance[12];     /* part of the subjects of streams */
     nrt__buf scratch;      /* the response head being written */
     nrt__buf extra;        /* the fields that are ours */

@@ -1,15 +1,34 @@
 /* Helpers on counted views and on characters. */
 #include "core/str.h"
 
-/* tchar of RFC 9110 section 5.6.2, one bit a character below 128. */
-static bool is_token_char(unsigned char c) {
-    static const uint64_t bits[2] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe};
-    return c < 128 && (bits[c >> 6] >> (c & 63) & 1);
+/* Eight characters at a time, in a word: most texts have nothing to look at more closely. */
+#define EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
+
+static uint64_t word_at(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
 }
+
+/* Whether one of them is smaller than `byte`, which is at most 128. */
+static bool has_below(uint64_t word, unsigned char byte) {
+    return ((word - EACH(byte)) & ~word & EACH(0x80)) != 0;
+}
+
+static bool has(uint64_t word, unsigned char byte) {
+    return has_below(word ^ EACH(byte), 1);
+}
+
+/* tchar of RFC 9110 section 5.6.2. */
+static const bool token_chars[256] = {
+    ['!'] = true, ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true,
+    ['.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true,
+    ['`'] = true, ['a' ... 'z'] = true,  ['|'] = true,         ['~'] = true,
+};
 
 bool nrt__is_token(nrt_str text) {
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_token_char((unsigned char)text.ptr[i])) {
+        if (!token_chars[(unsigned char)text.ptr[i]]) {
             return false;
         }
     }
@@ -17,7 +36,12 @@ bool nrt__is_token(nrt_str text) {
 }
 
 bool nrt__is_field_value(nrt_str text) {
-    for (size_t i = 0; i < text.len; i++) {
+    size_t i = 0;
+    while (i + 8 <= text.len && !has_below(word_at(text.ptr + i), 0x20) &&
+           !has(word_at(text.ptr + i), 0x7f)) {
+        i += 8;
+    }
+    for (; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) {
             return false;
@@ -27,7 +51,12 @@ bool nrt__is_field_value(nrt_str text) {
 }
 
 bool nrt__is_visible(nrt_str text) {
-    for (size_t i = 0; i < text.len; i++) {
+    size_t i = 0;
+    while (i + 8 <= text.len && !(word_at(text.ptr + i) & EACH(0x80)) &&
+           !has_below(word_at(text.ptr + i), 0x21) && !has(word_at(text.ptr + i), 0x7f)) {
+        i += 8;
+    }
+    for (; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c <= 0x20 || c >= 0x7f) {
             return false;
@@ -39,6 +68,18 @@ bool nrt__is_visible(nrt_str text) {
 bool nrt__str_same(nrt_str a, nrt_str b) {
     if (a.len != b.len) {
         return false;
+    }
+    uint64_t in_case = 0; /* what differs in nothing but that, or only looks so */
+    for (size_t i = 0; a.len >= 8 && i < a.len; i += 8) {
+        size_t at = i + 8 <= a.len ? i : a.len - 8;
+        uint64_t differ = word_at(a.ptr + at) ^ word_at(b.ptr + at);
+        if (differ & ~EACH(0x20)) {
+            return false;
+        }
+        in_case |= differ;
+    }
+    if (a.len >= 8 && !in_case) {
+        return true;
     }
     for (size_t i = 0; i < a.len; i++) {
         if (nrt__lower(a.ptr[i]) != nrt__lower(b.ptr[i])) {

@@ -51,26 +51,22 @@ int nrt__method_check(nrt_str method) {
 
 /* Visible ASCII in non-empty tokens, none of them a wildcard. */
 static bool is_literal(nrt_str subject) {
-    bool empty = true;
+    const char *at = subject.ptr;
+    const char *end = subject.ptr + subject.len;
     if (!nrt__is_visible(subject)) {
         return false;
     }
-    for (size_t i = 0; i < subject.len; i++) {
-        char c = subject.ptr[i];
-        if (c == '.') {
-            if (empty) {
-                return false;
-            }
-            empty = true;
-        } else {
-            bool alone = empty && (i + 1 == subject.len || subject.ptr[i + 1] == '.');
-            if (alone && (c == '*' || c == '>')) {
-                return false;
-            }
-            empty = false;
+    for (;;) {
+        const char *dot = memchr(at, '.', (size_t)(end - at));
+        size_t len = (size_t)((dot ? dot : end) - at);
+        if (len == 0 || (len == 1 && (*at == '*' || *at == '>'))) {
+            return false;
         }
+        if (!dot) {
+            return true;
+        }
+        at = dot + 1;
     }
-    return !empty;
 }
 
 int nrt__prefix_check(nrt_str prefix) {

@@ -58,6 +58,33 @@ static void case_is_ignored_in_ascii_letters_only(void **state) {
     assert_false(nrt__str_equal(NRT__STR("A"), NRT__STR("a")));
 }
 
+/* Texts are looked at in words of eight: each character counts in each place of them. */
+static void every_place_in_a_text_is_looked_at(void **state) {
+    (void)state;
+    for (size_t len = 3; len <= 27; len++) {
+        char text[27];
+        char other[27];
+        memset(text, 'k', sizeof(text));
+        memset(other, 'K', sizeof(other));
+        for (size_t at = 1; at + 1 < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                nrt_str view = {text, len};
+                text[at] = other[at] = (char)c;
+                assert_int_equal(nrt__is_field_value(view), c == '\t' || (c >= 0x20 && c != 0x7f));
+                assert_int_equal(nrt__is_visible(view), c > 0x20 && c < 0x7f);
+                assert_true(nrt__str_same(view, (nrt_str){other, len}));
+                other[at] = (char)(c ^ 0x20);
+                bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                assert_int_equal(nrt__str_same(view, (nrt_str){other, len}), letter);
+                other[at] = (char)(c ^ 0x01);
+                assert_false(nrt__str_same(view, (nrt_str){other, len}));
+            }
+            text[at] = 'k';
+            other[at] = 'K';
+        }
+    }
+}
+
 static void trimming_takes_spaces_and_tabs_only(void **state) {
     (void)state;
     assert_view(nrt__str_trim(NRT__STR(" \t a b\t ")), "a b");
@@ -184,6 +211,7 @@ int main(void) {
         cmocka_unit_test(a_field_value_has_no_white_space_around_it),
         cmocka_unit_test(visible_is_ascii_without_space),
         cmocka_unit_test(case_is_ignored_in_ascii_letters_only),
+        cmocka_unit_test(every_place_in_a_text_is_looked_at),
         cmocka_unit_test(trimming_takes_spaces_and_tabs_only),
         cmocka_unit_test(a_list_comes_apart_at_commas),
         cmocka_unit_test(a_list_of_nothing_has_no_elements),
