@@ -95,8 +95,14 @@ class Run:
         if "micro" in self.chosen.parts:
             done["micro"] = micro.Micro(self).all()
             print(micro.table(done["micro"]), flush=True)
+            if self.chosen.write_bounds:
+                micro.write_bounds(done["micro"])
+            done["beyond_bounds"] = micro.beyond_bounds(done["micro"])
         done["promises"] = Promises(done).all()
-        print(promise_table(done["promises"]))
+        if done["promises"]:
+            print(promise_table(done["promises"]))
+        for line in done.get("beyond_bounds", []):
+            say(f"more than a tenth beyond its bound: {line}")
         return done
 
 
@@ -123,6 +129,8 @@ def options():
     parser.add_argument("--json", metavar="FILE", help="write all there is to FILE")
     parser.add_argument("--rows", metavar="LETTERS", help="only these rows, such as bde")
     parser.add_argument("--parts", metavar="PART,...", help="of rows, growth, micro; all, or rows with --rows")
+    parser.add_argument("--write-bounds", action="store_true",
+                        help="take the instructions of --parts micro over into bench/bounds.json")
     parser.add_argument("--in-flight", metavar="N,...", help="instead of 1,16,64,256")
     parser.add_argument("--repetitions", type=int, metavar="N", help="slices of each row (7)")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each slice (1; wrk knows whole ones)")

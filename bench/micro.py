@@ -7,22 +7,43 @@ import re
 import statistics
 
 from processes import Failed, run_and_account
-from rows import GatewayServe, OursOnly
+from rows import GatewayServe, OursOnly, RawLoop
 
 IN_FLIGHT = 16
 COUNT = 2000  # messages, and thrice as many: the difference is what each costs
+BOUNDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bounds.json")
+SLACK = {"instructions": lambda bound: bound * 1.1, "allocations": lambda bound: bound + 0.5}
+
+CALLS = {  # functions of the C library, as a profile names them
+    "allocations": re.compile(r"malloc|calloc|realloc|posix_memalign|strdup"),
+    "system calls": re.compile(r"(recv|send|read|write|readv|writev|recvmsg|sendmsg|sendto|recvfrom|epoll_wait|"
+                               r"epoll_pwait|epoll_ctl|timerfd_settime|accept4?|close)"),
+}
 
 
 def callgrind(path):
     return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={path}"]
 
 
-def instructions(path):
+def counts(path):
+    """Of a profile: the instructions, and how often those functions of the library were called."""
+    names, found = {}, {"instructions": 0, **{kind: 0 for kind in CALLS}}
+    callee = ""
     with open(path, encoding="ascii", errors="replace") as profile:
-        found = re.findall(r"^(?:totals|summary): (\d+)", profile.read(), re.MULTILINE)
-    if not found:
+        for line in profile:
+            if line.startswith(("fn=", "cfn=")):  # (number) name; the name is there once
+                number, _, name = line.strip().partition("=")[2].partition(" ")
+                names.setdefault(number, name)
+                callee = names[number] if line[0] == "c" else callee
+            elif line.startswith("calls="):
+                for kind, functions in CALLS.items():
+                    if functions.fullmatch(callee.partition("@")[0]):
+                        found[kind] += int(line[6:].split()[0])
+            elif line.startswith("totals: "):
+                found["instructions"] = int(line.split()[1])
+    if not found["instructions"]:
         raise Failed(f"callgrind wrote no totals to {path}")
-    return int(found[-1])
+    return found
 
 
 class Micro:
@@ -51,7 +72,7 @@ class Micro:
         for times in (COUNT, 3 * COUNT):
             path = self.path()
             self.once(part, times, callgrind(path))
-            totals.append(instructions(path))
+            totals.append(counts(path)["instructions"])
         return {"ns": ns, "bytes": size, "bytes_per_s": size / ns * 1e9,
                 "instructions": (totals[1] - totals[0]) / (2 * COUNT)}
 
@@ -59,19 +80,20 @@ class Micro:
         return run_and_account([self.program])[0].split()
 
     def difference(self, kind, roles, drive):
-        """Instructions of each of `roles` for an exchange: two runs, with another number of
-        exchanges; what is done once is in both."""
+        """What each of `roles` does for an exchange: two runs, with another number of exchanges;
+        what is done once is in both."""
         runs = []
         for times in (1, 3):
             paths = {role: self.path() for role in roles}
             row = kind(self.run, {role: callgrind(path) for role, path in paths.items()})
             try:
-                count = drive(row, times)
+                done = drive(row, times)
             finally:
                 row.stop()
-            runs.append((count, {role: instructions(path) for role, path in paths.items()}))
+            runs.append((done, {role: counts(path) for role, path in paths.items()}))
         (few, first), (many, last) = runs
-        return {role: (last[role] - first[role]) / (many - few) for role in roles}
+        return {role: {kind: (last[role][kind] - first[role][kind]) / (many - few) for kind in last[role]}
+                for role in roles}
 
     def exchanges(self):
         def counted(row, times):
@@ -83,18 +105,50 @@ class Micro:
         def timed(row, times):
             return row.measure(IN_FLIGHT, times)["requests"]
 
-        return {**self.difference(OursOnly, ("client", "service"), counted),
-                **self.difference(GatewayServe, ("gateway", "serve"), timed)}
+        found = {**self.difference(OursOnly, ("client", "service"), counted),
+                 **self.difference(GatewayServe, ("gateway", "serve"), timed)}
+        if not self.run.chosen.quick:
+            theirs = self.difference(RawLoop, ("client", "service"), counted)
+            found.update((f"libnats {role}", one) for role, one in theirs.items())
+        return found
 
     def all(self):
-        return {"parts": {part: self.part(part) for part in self.parts()},
-                "exchange_instructions": self.exchanges()}
+        return {"parts": {part: self.part(part) for part in self.parts()}, "exchange": self.exchanges()}
+
+
+# ---- what the project holds itself to
+
+def bounded(micro):
+    """What bounds.json holds: instructions of parts and processes, allocations of the latter."""
+    ours = {role: one for role, one in micro["exchange"].items() if not role.startswith("libnats")}
+    return {"instructions": {name: round(one["instructions"]) for name, one in [*micro["parts"].items(), *ours.items()]},
+            "allocations": {name: round(abs(one["allocations"]), 2) for name, one in ours.items()}}
+
+
+def write_bounds(micro):
+    with open(BOUNDS, "w", encoding="ascii") as out:
+        json.dump(bounded(micro), out, indent=2)
+        out.write("\n")
+
+
+def beyond_bounds(micro):
+    """A line for each figure that has grown: they do not depend on the machine, but somewhat on the
+    compiler."""
+    with open(BOUNDS, encoding="ascii") as file:
+        bounds = json.load(file)
+    found = bounded(micro)
+    return [f"{name}: {found[kind].get(name, 'no')} {kind} for each message or exchange, where {bound} are written in "
+            f"bench/bounds.json"
+            for kind, slack in SLACK.items() for name, bound in bounds[kind].items()
+            if name not in found[kind] or found[kind][name] > slack(bound)]
 
 
 def table(micro):
     lines = [f"\n{'part':<22} {'ns':>7} {'MB/s':>7} {'instructions':>13}   for each message"]
     for name, one in micro["parts"].items():
         lines.append(f"{name:<22} {one['ns']:>7.0f} {one['bytes_per_s'] / 1e6:>7.0f} {one['instructions']:>13.0f}")
-    lines.append(f"\ninstructions for each exchange, {IN_FLIGHT} in flight: " + ", ".join(
-        f"{role} {count:.0f}" for role, count in micro["exchange_instructions"].items()))
+    lines.append(f"\n{'process':<22} {'instructions':>13} {'allocations':>12} {'system calls':>13}   for each "
+                 f"exchange, {IN_FLIGHT} in flight")
+    for role, one in micro["exchange"].items():
+        lines.append(f"{role:<22} {one['instructions']:>13.0f} {one['allocations']:>12.2f} {one['system calls']:>13.2f}")
     return "\n".join(lines)
