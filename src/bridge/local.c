@@ -89,6 +89,7 @@ static int open_and_drive(nrt_conn *conn, void *arg) {
 
 int nrt_bridge_path(nrt_conn *conn, const char **path) {
     int error = nrt__conn_call(conn, open_and_drive, NULL);
+    *path = NULL;
     if (error == 0) {
         *path = ((const local *)conn->local)->path;
     }
@@ -141,6 +142,9 @@ int nrt_serve_fd(nrt_conn *conn, const char *host, nrt_connect_fn connect,
                  void (*release)(void *arg), void *arg, const nrt_service_options *options,
                  nrt_service **service) {
     way_out to = {host, connect, release, arg, options, service};
+    if (service) {
+        *service = NULL;
+    }
     int error = nrt__conn_call(conn, serve, &to);
     if (error < 0 && release) {
         release(arg);

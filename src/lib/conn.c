@@ -121,10 +121,10 @@ static void check_drained(nrt_conn *conn) {
 /* The outermost callback has returned: what could not be done inside one is done now. */
 static void on_idle(void *arg) {
     nrt_conn *conn = arg;
-    if (conn->destroying) {
-        nrt_conn_destroy(conn);
-    } else {
+    if (!conn->destroying) {
         check_drained(conn);
+    } else if (!conn->held) {
+        nrt_conn_destroy(conn);
     }
 }
 
@@ -165,7 +165,9 @@ static int open_parts(nrt_conn *conn) {
     }
     error = nrt__loop_init(&conn->loop, options->loop, on_idle, conn);
     if (error < 0) {
-        return error;
+        return nrt__conn_fail(conn, error,
+                              error == NRT_ERR_USAGE ? "loop: an operation is missing, or its size"
+                                                     : NULL);
     }
     conn->box = nrt__postbox_create();
     if (!conn->box || nrt__io_open(&conn->loop, &conn->box_io, nrt__postbox_fd(conn->box),
@@ -249,6 +251,13 @@ static void tell_failure(const nrt_options *options, int error, const char *deta
     }
 }
 
+/* Not in nrt_conn_open: an attempt that fails at once is told of, and the program does not have the
+ * connection yet. */
+static void begin(void *arg) {
+    nrt_conn *conn = arg;
+    nrt__link_start(conn->link);
+}
+
 nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
     int code = NRT_ERR_MEMORY;
     nrt_conn *conn = watch_forks() ? calloc(1, sizeof(*conn)) : NULL;
@@ -262,9 +271,7 @@ nrt_conn *nrt_conn_open(const nrt_options *options, int *error) {
             code = open_parts(conn);
         }
         if (code == 0) {
-            nrt__loop_enter(&conn->loop);
-            nrt__link_start(conn->link);
-            nrt__loop_leave(&conn->loop);
+            nrt__loop_defer(&conn->loop, &conn->begin, begin, conn);
         } else {
             tell_failure(options, code, conn->error);
             conn->destroying = true;
@@ -318,8 +325,8 @@ void nrt_conn_destroy(nrt_conn *conn) {
         nrt__driver_stop(conn);
     }
     conn->destroying = true;
-    if (conn->loop.depth > 0) {
-        return; /* on_idle comes back here */
+    if (conn->loop.depth > 0 || conn->held) {
+        return; /* on_idle comes back here, or nrt__conn_release */
     }
     /* What free_parts ends runs callbacks; they must not bring us here again. */
     conn->loop.depth++;
@@ -358,6 +365,21 @@ static int check_dispatch(nrt_conn *conn) {
     return 0;
 }
 
+int nrt__conn_hold(nrt_conn *conn) {
+    int error = check_dispatch(conn);
+    if (error == 0) {
+        conn->held = true;
+    }
+    return error;
+}
+
+void nrt__conn_release(nrt_conn *conn) {
+    conn->held = false;
+    if (conn->destroying) {
+        nrt_conn_destroy(conn);
+    }
+}
+
 int nrt_conn_fd(nrt_conn *conn) {
     int error = check_dispatch(conn);
     if (error < 0) {
@@ -385,11 +407,7 @@ int nrt_conn_dispatch(nrt_conn *conn, int timeout_ms) {
     return count;
 }
 
-int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
-    int error = check_dispatch(conn);
-    if (error < 0) {
-        return error;
-    }
+static int wait_until_up(nrt_conn *conn, int timeout_ms) {
     nrt__loop_tick(&conn->loop);
     int64_t end = conn->loop.env.now_ms + timeout_ms;
     while (conn->link->state != NRT__LINK_UP) {
@@ -400,26 +418,34 @@ int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
                        : nrt__conn_fail(conn, NRT_ERR_TIMEOUT, "not connected in time");
         }
         int count = nrt_conn_dispatch(conn, (int)left);
-        if (count < 0) {
-            return count;
+        if (count < 0 || conn->destroying) {
+            return count < 0 ? count : NRT_ERR_CANCELED;
         }
     }
     return 0;
 }
 
+int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
+    int error = nrt__conn_hold(conn);
+    if (error == 0) {
+        error = wait_until_up(conn, timeout_ms);
+        nrt__conn_release(conn);
+    }
+    return error;
+}
+
 int nrt_run(nrt_conn *conn) {
-    int error = check_dispatch(conn);
+    int error = nrt__conn_hold(conn);
     if (error < 0) {
         return error;
     }
-    conn->stopped = false;
-    while (!conn->stopped && !conn->drained) {
-        int count = nrt_conn_dispatch(conn, -1);
-        if (count < 0) {
-            return count;
-        }
+    int count = 0;
+    while (count >= 0 && !conn->stopped && !conn->drained && !conn->destroying) {
+        count = nrt_conn_dispatch(conn, -1);
     }
-    return 0;
+    conn->stopped = false; /* for the next time */
+    nrt__conn_release(conn);
+    return count < 0 ? count : 0;
 }
 
 int nrt_conn_stop(nrt_conn *conn) {
@@ -520,6 +546,10 @@ int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info) {
     int error = nrt__conn_check(conn);
     if (error < 0) {
         return error;
+    }
+    if (!info || info->size == 0) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE,
+                              "nrt_conn_info_get needs the struct's size in it");
     }
     size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
     nrt_conn_info now = {.size = size, .server = "", .cluster = "", .version = "", .url = ""};

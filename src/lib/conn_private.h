@@ -43,6 +43,7 @@ struct nrt_conn {
     void *admin;                      /* likewise its admin listener */
     void (*admin_close)(void *admin);
     bool destroying;
+    bool held;     /* a call that waits uses it when callbacks have returned */
     bool forked;   /* being freed in a child: nothing shared with the parent is touched, nobody is
                       told */
     bool closing;  /* a drain has begun: nothing new */
@@ -52,6 +53,7 @@ struct nrt_conn {
     size_t stopping; /* services whose end a drain waits for */
     nrt_task_fn on_drained;
     void *on_drained_arg;
+    nrt__task begin; /* the first attempt to connect */
     nrt__task drain_check;
     nrt__timer drain_timer;                        /* asks whether the server still lives */
     uint64_t drain_received;                       /* bytes from it when it was last asked */
@@ -69,6 +71,12 @@ struct nrt_conn {
  * asks about the process only. */
 int nrt__conn_check(nrt_conn *conn);
 int nrt__conn_check_process(const nrt_conn *conn);
+
+/* For calls that wait, which callbacks may destroy the connection in. The first says whether it may
+ * be driven here and now (0, else they have their error); between the two it stays, and
+ * `conn->destroying` is to be looked at; after the second it may be gone. */
+int nrt__conn_hold(nrt_conn *conn);
+void nrt__conn_release(nrt_conn *conn);
 
 /* Notes why a call failed, for nrt_conn_error, and answers with `error`. */
 int nrt__conn_fail(nrt_conn *conn, int error, const char *detail);

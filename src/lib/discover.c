@@ -42,24 +42,37 @@ static void on_found(nrt_discovery *found, int error, const char *detail, void *
     wait->found = found;
 }
 
-int nrt_discover(nrt_conn *conn, const nrt_discover_options *options, nrt_discovery **found) {
-    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
-    if (count < 0) {
-        return count;
+/* Asks, and drives the connection until there is a result. */
+static int ask_and_wait(waiting *wait, const nrt_discover_options *options) {
+    nrt_conn *conn = wait->conn;
+    int count = nrt_conn_dispatch(conn, 0); /* what is known by now counts */
+    if (count < 0 || conn->destroying) {
+        return count < 0 ? count : NRT_ERR_CANCELED;
     }
-    if (!found) {
-        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover needs a place for the result");
-    }
-    waiting wait = {.conn = conn};
-    *found = NULL;
-    int error = nrt_discover_start(conn, options, on_found, &wait);
-    while (error == 0 && !wait.done) {
+    int error = nrt_discover_start(conn, options, on_found, wait);
+    while (error == 0 && !wait->done && !conn->destroying) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
-            nrt__gathers_forget(conn->gathers, &wait); /* it is about to be gone */
+            nrt__gathers_forget(conn->gathers, wait); /* it is about to be gone */
             return count;
         }
     }
+    return error;
+}
+
+int nrt_discover(nrt_conn *conn, const nrt_discover_options *options, nrt_discovery **found) {
+    waiting wait = {.conn = conn};
+    if (found) {
+        *found = NULL;
+    }
+    int error = nrt__conn_hold(conn);
+    if (error < 0) {
+        return error;
+    }
+    error = found
+                ? ask_and_wait(&wait, options)
+                : nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover needs a place for the result");
+    nrt__conn_release(conn); /* where a callback has destroyed it, that ends what was asked */
     error = error < 0 ? error : wait.error;
     if (error < 0) {
         nrt_discovery_destroy(wait.found);

@@ -30,6 +30,9 @@ static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_se
 int nrt_send(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
              nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
     int error = nrt__conn_check(conn);
+    if (id) {
+        *id = 0;
+    }
     return error < 0 ? error : send_request(conn, request, options, fn, arg, id);
 }
 
@@ -80,25 +83,41 @@ static void on_result(const nrt_result *result, void *arg) {
     }
 }
 
-int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
-           nrt_response **response) {
-    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
-    if (count < 0) {
-        return count;
-    }
-    if (!response) {
-        return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
-    }
-    waiting wait = {.conn = conn, .request = request};
+/* Sends, and drives the connection until there is a result. */
+static int send_and_wait(waiting *wait, const nrt_send_options *options) {
+    nrt_conn *conn = wait->conn;
     nrt_exchange_id id = 0;
-    int error = send_request(conn, request, options, on_result, &wait, &id);
-    while (error == 0 && !wait.done) {
+    int count = nrt_conn_dispatch(conn, 0); /* what is known by now counts */
+    if (count < 0 || conn->destroying) {
+        return count < 0 ? count : NRT_ERR_CANCELED;
+    }
+    int error = send_request(conn, wait->request, options, on_result, wait, &id);
+    while (error == 0 && !wait->done && !conn->destroying) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
             nrt_cancel(conn, id); /* nothing may find `wait` when this has returned */
             return count;
         }
     }
+    return error;
+}
+
+int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
+           nrt_response **response) {
+    waiting wait = {.conn = conn, .request = request};
+    if (response) {
+        *response = NULL;
+    }
+    int error = nrt__conn_hold(conn);
+    if (error < 0) {
+        return error;
+    }
+    error = response ? send_and_wait(&wait, options)
+                     : nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
+    nrt__conn_release(conn); /* where a callback has destroyed it, that ends what was sent */
+    if (error < 0 || wait.error < 0) {
+        return error < 0 ? error : wait.error;
+    }
     *response = wait.response;
-    return error < 0 ? error : wait.error;
+    return 0;
 }

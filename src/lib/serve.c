@@ -118,6 +118,9 @@ int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, vo
     nrt_service *service = NULL;
     service_owner *owner = NULL;
     int error = nrt__conn_check(conn);
+    if (out) {
+        *out = NULL;
+    }
     if (error < 0) {
         return error;
     }

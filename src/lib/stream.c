@@ -125,6 +125,9 @@ int nrt_stream_open(nrt_conn *conn, const nrt_request *request, const nrt_stream
                     const nrt_stream_events *events, void *arg, nrt_exchange_id *id) {
     nrt_stream_options options;
     int error = nrt__conn_check(conn);
+    if (id) {
+        *id = 0;
+    }
     if (error < 0) {
         return error;
     }

@@ -96,12 +96,14 @@ static const nrt_stream_events events = {
     .closed = on_closed,
 };
 
-int nrt_stream_do(nrt_conn *conn, const nrt_request *request, const nrt_stream_options *given,
-                  const nrt_stream_bodies *bodies, void *arg) {
+/* Opens the stream, and drives the connection until it is over. */
+static int open_and_wait(doing *one, const nrt_stream_options *given) {
+    nrt_conn *conn = one->conn;
+    const nrt_stream_bodies *bodies = one->bodies;
     nrt_stream_options options;
-    int count = nrt_conn_dispatch(conn, 0); /* also says whether it may be driven here and now */
-    if (count < 0) {
-        return count;
+    int count = nrt_conn_dispatch(conn, 0); /* what is known by now counts */
+    if (count < 0 || conn->destroying) {
+        return count < 0 ? count : NRT_ERR_CANCELED;
     }
     nrt_stream_options_init(&options);
     if (given) {
@@ -113,17 +115,28 @@ int nrt_stream_do(nrt_conn *conn, const nrt_request *request, const nrt_stream_o
     }
     options.body_follows = bodies->read != NULL;
     options.hold = false;
-    doing one = {.conn = conn, .request = request, .bodies = bodies, .arg = arg};
-    int error = nrt_stream_open(conn, request, &options, &events, &one, &one.id);
-    while (error == 0 && !one.closed) {
+    int error = nrt_stream_open(conn, one->request, &options, &events, one, &one->id);
+    while (error == 0 && !one->closed && !conn->destroying) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
-            (void)nrt_cancel(conn, one.id); /* nothing may find `one` when this has returned */
+            (void)nrt_cancel(conn, one->id); /* nothing may find `one` when this has returned */
             return count;
         }
     }
-    if (error == 0 && one.stopped < 0) {
-        return nrt__conn_fail(conn, one.stopped, "a callback has ended it");
+    if (error == 0 && one->stopped < 0) {
+        return nrt__conn_fail(conn, one->stopped, "a callback has ended it");
     }
+    return error;
+}
+
+int nrt_stream_do(nrt_conn *conn, const nrt_request *request, const nrt_stream_options *options,
+                  const nrt_stream_bodies *bodies, void *arg) {
+    doing one = {.conn = conn, .request = request, .bodies = bodies, .arg = arg};
+    int error = nrt__conn_hold(conn);
+    if (error < 0) {
+        return error;
+    }
+    error = open_and_wait(&one, options);
+    nrt__conn_release(conn); /* where a callback has destroyed it, that ends the stream */
     return error < 0 ? error : one.error;
 }

@@ -155,6 +155,96 @@ static void destroying_inside_a_callback_waits_for_its_return(const char *server
     CHECK_INT(waits.error, NRT_ERR_CANCELED);
 }
 
+static void destroy(nrt_conn *conn, void *arg) {
+    (void)arg;
+    nrt_conn_destroy(conn);
+}
+
+static void stop(nrt_conn *conn, void *arg) {
+    (void)arg;
+    CHECK_INT(nrt_conn_stop(conn), 0);
+}
+
+static int write_nothing(nrt_str bytes, void *arg) {
+    (void)bytes, (void)arg;
+    return 0;
+}
+
+/* A connection that its own callback will destroy, in the call that drives it next. */
+static nrt_conn *doomed(const char *server) {
+    nrt_conn *conn = open_conn(server);
+    CHECK_INT(nrt_conn_wait(conn, 5000), 0);
+    CHECK_INT(nrt_conn_post(conn, destroy, NULL), 0);
+    return conn;
+}
+
+static void calls_that_wait_end_when_a_callback_destroys_the_connection(const char *server) {
+    nrt_request *request = make_request("GET", "http://silent.nats/");
+    nrt_response *response = (nrt_response *)&server; /* must not stay */
+    nrt_discovery *found = NULL;
+    nrt_stream_bodies bodies = {.size = sizeof(bodies), .write = write_nothing};
+    nrt_conn *conn = open_conn("nats://127.0.0.1:1");
+    CHECK_INT(nrt_conn_post(conn, destroy, NULL), 0);
+    CHECK_INT(nrt_conn_wait(conn, -1), NRT_ERR_CANCELED);
+    CHECK_INT(nrt_run(doomed(server)), 0);
+    CHECK_INT(nrt_discover(doomed(server), NULL, &found), NRT_ERR_CANCELED);
+    CHECK(found == NULL);
+    CHECK_INT(nrt_stream_do(doomed(server), request, NULL, &bodies, NULL), NRT_ERR_CANCELED);
+    CHECK_INT(nrt_do(doomed(server), request, NULL, &response), NRT_ERR_CANCELED);
+    CHECK(response == NULL);
+    nrt_request_destroy(request);
+}
+
+static void a_stop_ends_one_run_also_when_it_comes_before(const char *server) {
+    nrt_conn *conn = open_conn(server);
+    CHECK_INT(nrt_conn_stop(conn), 0);
+    CHECK_INT(nrt_run(conn), 0);
+    CHECK_INT(nrt_conn_post(conn, stop, NULL), 0);
+    CHECK_INT(nrt_run(conn), 0);
+    seen one = {0}; /* it goes on as if nothing had been */
+    CHECK_INT(nrt_conn_wait(conn, 5000), 0);
+    send_to(conn, "http://echo.nats/", &one);
+    wait_calls(conn, &one, 1);
+    CHECK_INT(one.status, 200);
+    nrt_conn_destroy(conn);
+}
+
+static void count_event(nrt_conn *conn, nrt_conn_event event, int error, const char *detail,
+                        void *arg) {
+    CHECK(conn != NULL);
+    CHECK_INT(event, NRT_CONN_FAILED);
+    CHECK(error < 0 && *detail);
+    ++*(int *)arg;
+}
+
+static void no_event_comes_from_inside_open(void) {
+    int events = 0;
+    nrt_options options = options_for("nats://255.255.255.255:1"); /* refused without waiting */
+    options.on_event = count_event;
+    options.on_event_arg = &events;
+    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    CHECK(conn != NULL);
+    CHECK_INT(events, 0);
+    CHECK_INT(nrt_conn_wait(conn, 50), NRT_ERR_CONNECT);
+    CHECK(events > 0);
+    nrt_conn_destroy(conn);
+}
+
+static void what_a_call_should_have_given_is_nothing_when_it_fails(nrt_conn *conn) {
+    nrt_conn_info info = {0};
+    nrt_exchange_id id = 7;
+    nrt_response *response = (nrt_response *)&info;
+    CHECK_INT(nrt_conn_info_get(conn, &info), NRT_ERR_USAGE);
+    CHECK_INT(nrt_conn_info_get(conn, NULL), NRT_ERR_USAGE);
+    CHECK_INT(nrt_send(conn, NULL, NULL, on_result, NULL, &id), NRT_ERR_USAGE);
+    CHECK_INT(id, 0);
+    CHECK_INT(nrt_do(conn, NULL, NULL, &response), NRT_ERR_USAGE);
+    CHECK(response == NULL);
+    info.size = sizeof(info);
+    CHECK_INT(nrt_conn_info_get(conn, &info), 0);
+    CHECK(info.connected && *info.url && info.client_id > 0);
+}
+
 int main(int argc, char **argv) {
     CHECK_INT(argc, 2);
     nrt_conn *conn = open_conn(argv[1]);
@@ -163,9 +253,13 @@ int main(int argc, char **argv) {
     a_callback_may_send_but_not_dispatch(conn);
     a_request_may_be_changed_once_it_is_sent(conn);
     a_short_timeout_ends_before_the_long_one(conn);
+    what_a_call_should_have_given_is_nothing_when_it_fails(conn);
     nrt_conn_destroy(conn);
     too_many_exchanges_are_busy(argv[1]);
     a_drain_waits_for_what_is_in_flight(argv[1]);
     destroying_inside_a_callback_waits_for_its_return(argv[1]);
+    calls_that_wait_end_when_a_callback_destroys_the_connection(argv[1]);
+    a_stop_ends_one_run_also_when_it_comes_before(argv[1]);
+    no_event_comes_from_inside_open();
     return 0;
 }
