@@ -18,6 +18,9 @@ int nrt_exchange_set_status(nrt_exchange *exchange, int status) {
     if (status < 200 || status > 599) {
         return NRT_ERR_USAGE;
     }
+    if (exchange->started) {
+        return NRT_ERR_STATE;
+    }
     exchange->response.message.status = status;
     exchange->response.message.reason = (nrt_str){NULL, 0};
     return 0;
@@ -88,6 +91,9 @@ void nrt__exchange_problem(nrt_exchange *exchange, int status, const char *code,
 int nrt_exchange_problem(nrt_exchange *exchange, int status, const char *detail) {
     if (status < 400 || status > 599) {
         return NRT_ERR_USAGE;
+    }
+    if (exchange->started) { /* on a worker, the body is the connection's thread's by now */
+        return NRT_ERR_STATE;
     }
     nrt__exchange_problem(exchange, status, NULL, detail);
     return 0;

@@ -104,7 +104,7 @@ int nrt_exchange_shut(nrt_exchange *exchange) {
 int nrt_exchange_send(nrt_exchange *exchange, nrt_str bytes, size_t *sent) {
     *sent = 0;
     if (exchange->pipe) {
-        int error = nrt_exchange_write(exchange, bytes);
+        int error = exchange->started ? nrt_exchange_write(exchange, bytes) : NRT_ERR_STATE;
         *sent = error == 0 ? bytes.len : 0;
         return error;
     }

@@ -71,11 +71,17 @@ static void write_sum(work *one) {
 /* ---- the same either way ---- */
 
 static void write_in_order(nrt_exchange *exchange) {
+    size_t sent;
     CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("one, ")), 0);
+    CHECK_INT(nrt_exchange_send(exchange, nrt_str_from("early"), &sent), NRT_ERR_STATE);
+    CHECK_INT(sent, 0);
     CHECK_INT(nrt_exchange_start(exchange), 0);
     CHECK_INT(nrt_exchange_start(exchange), NRT_ERR_STATE);
+    /* The head has gone: what would change it is refused, and adds nothing. */
+    CHECK_INT(nrt_exchange_set_status(exchange, 201), NRT_ERR_STATE);
+    CHECK_INT(nrt_exchange_reply(exchange, 201, NULL, nrt_str_from("late")), NRT_ERR_STATE);
+    CHECK_INT(nrt_exchange_problem(exchange, 500, "late"), NRT_ERR_STATE);
     CHECK_INT(nrt_exchange_write(exchange, nrt_str_from("two, ")), 0);
-    size_t sent;
     CHECK_INT(nrt_exchange_send(exchange, nrt_str_from("three"), &sent), 0);
     CHECK_INT(sent, 5);
 }
