@@ -252,14 +252,34 @@ static void resolve_numbers(nrt__resolver *to) {
     }
 }
 
-static int check_numbers(const nrt_options *options) {
-    bool times = options->connect_timeout_ms > 0 && options->reconnect_min_ms > 0 &&
-                 options->ping_interval_ms > 0 &&
-                 options->reconnect_max_ms >= options->reconnect_min_ms;
-    bool sizes = options->max_output > 0 && options->max_message > 0 &&
-                 options->max_exchanges > 0 && options->max_body > 0 && options->max_head > 0 &&
-                 options->max_fields > 0 && options->max_target > 0;
-    return times && sizes ? 0 : NRT_ERR_USAGE;
+static int check_numbers(nrt__resolver *to, const nrt_options *options) {
+    const struct {
+        const char *name;
+        size_t value;
+    } rows[] = {
+        {"connect_timeout_ms", options->connect_timeout_ms},
+        {"reconnect_min_ms", options->reconnect_min_ms},
+        {"ping_interval_ms", options->ping_interval_ms},
+        {"max_output", options->max_output},
+        {"max_message", options->max_message},
+        {"max_body", options->max_body},
+        {"max_exchanges", options->max_exchanges},
+        {"max_head", options->max_head},
+        {"max_fields", options->max_fields},
+        {"max_target", options->max_target},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].value == 0) {
+            nrt__resolver_fail(to, "%s: must not be 0; nrt_options_init sets the default",
+                               rows[i].name);
+            return NRT_ERR_USAGE;
+        }
+    }
+    if (options->reconnect_max_ms < options->reconnect_min_ms) {
+        nrt__resolver_fail(to, "reconnect_max_ms: is less than reconnect_min_ms");
+        return NRT_ERR_USAGE;
+    }
+    return 0;
 }
 
 static int resolve(nrt__resolver *to, nrt_options *options) {
@@ -291,7 +311,7 @@ static int resolve(nrt__resolver *to, nrt_options *options) {
         resolve_numbers(to);
         error = store(to);
     }
-    return error == 0 ? check_numbers(&to->config->options) : error;
+    return error == 0 ? check_numbers(to, &to->config->options) : error;
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): written to through the resolver */

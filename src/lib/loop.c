@@ -105,6 +105,17 @@ static void on_turn(void *arg) {
     nrt__loop_turn(arg);
 }
 
+/* What an older adapter did not know of is not there, and what is not there is not optional. */
+static int read_ops(nrt_loop *to, const nrt_loop *from) {
+    memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+    bool all = to->attach && to->io_add && to->io_set && to->io_remove && to->timer_set &&
+               to->soon && to->detach;
+    if (!all) {
+        memset(to, 0, sizeof(*to));
+    }
+    return all ? 0 : NRT_ERR_USAGE;
+}
+
 int nrt__loop_init(nrt__loop *loop, const nrt_loop *ops, void (*idle)(void *arg), void *idle_arg) {
     loop->idle = idle;
     loop->idle_arg = idle_arg;
@@ -113,7 +124,10 @@ int nrt__loop_init(nrt__loop *loop, const nrt_loop *ops, void (*idle)(void *arg)
     loop->env.random = random_bytes;
     loop->env.clock_ns = clock_ns;
     if (ops) {
-        loop->ops = *ops;
+        int error = read_ops(&loop->ops, ops);
+        if (error < 0) {
+            return error;
+        }
     } else {
         loop->epoll = nrt__epoll_create(&loop->ops);
         if (!loop->epoll) {

@@ -91,6 +91,52 @@ static void a_connection_says_what_is_wrong_and_no_secret(void **state) {
     assert_int_equal(strlen(detail), 7);
 }
 
+static void a_number_that_must_not_be_0_is_named(void **state) {
+    (void)state;
+    nrt_options options;
+    nrt__config config;
+    config_clear();
+    nrt_options_init(&options);
+    options.max_fields = 0;
+    assert_int_equal(nrt__config_resolve(&config, &options, config_why, sizeof(config_why)),
+                     NRT_ERR_USAGE);
+    assert_non_null(strstr(config_why, "max_fields: must not be 0"));
+    nrt__config_finish(&config);
+    nrt_options_init(&options);
+    options.reconnect_max_ms = options.reconnect_min_ms - 1;
+    assert_int_equal(nrt__config_resolve(&config, &options, config_why, sizeof(config_why)),
+                     NRT_ERR_USAGE);
+    assert_non_null(strstr(config_why, "reconnect_max_ms"));
+    nrt__config_finish(&config);
+}
+
+static int attach_nothing(void *data, nrt_turn_fn turn, void *arg) {
+    (void)data;
+    (void)turn;
+    (void)arg;
+    fail();
+    return 0;
+}
+
+static void a_loop_with_an_operation_missing_is_refused(void **state) {
+    (void)state;
+    char detail[256] = "";
+    int error = 0;
+    nrt_options options;
+    nrt_loop loop = {.size = sizeof(loop), .attach = attach_nothing};
+    config_clear();
+    nrt_options_init(&options);
+    options.detail = detail;
+    options.detail_size = sizeof(detail);
+    options.loop = &loop;
+    assert_null(nrt_conn_open(&options, &error));
+    assert_int_equal(error, NRT_ERR_USAGE);
+    assert_non_null(strstr(detail, "loop: an operation is missing"));
+    loop.size = 0; /* not filled in at all */
+    assert_null(nrt_conn_open(&options, &error));
+    assert_int_equal(error, NRT_ERR_USAGE);
+}
+
 static void texts_for_the_server_are_utf_8(void **state) {
     (void)state;
     static const char *const good[] = {"a",
@@ -158,6 +204,8 @@ int main(void) {
         cmocka_unit_test(nothing_is_read_where_nothing_is_asked_for),
         cmocka_unit_test(a_selection_that_leads_nowhere_is_told),
         cmocka_unit_test(a_connection_says_what_is_wrong_and_no_secret),
+        cmocka_unit_test(a_number_that_must_not_be_0_is_named),
+        cmocka_unit_test(a_loop_with_an_operation_missing_is_refused),
         cmocka_unit_test(texts_for_the_server_are_utf_8),
         cmocka_unit_test(what_stands_before_an_at_is_masked),
     };

@@ -27,6 +27,25 @@ static int attach(void *data, nrt_turn_fn fn, void *arg) {
     return 0;
 }
 
+/* No descriptor is watched here. */
+static void *io_add(void *data, int fd, unsigned events, nrt_io_fn fn, void *arg) {
+    (void)data, (void)fd, (void)events, (void)fn, (void)arg;
+    return NULL;
+}
+
+static int io_set(void *data, void *io, unsigned events) {
+    (void)data, (void)io, (void)events;
+    return NRT_ERR_SYSTEM;
+}
+
+static void io_remove(void *data, void *io) {
+    (void)data, (void)io;
+}
+
+static void detach(void *data) {
+    (void)data;
+}
+
 static int timer_set(void *data, int64_t delay_ms) {
     (void)data;
     (void)delay_ms;
@@ -55,7 +74,14 @@ static void on_timer(nrt__timer *timer, void *arg) {
 }
 
 static void init(nrt__loop *loop) {
-    nrt_loop ops = {.size = sizeof(ops), .attach = attach, .timer_set = timer_set, .soon = soon};
+    nrt_loop ops = {.size = sizeof(ops),
+                    .attach = attach,
+                    .io_add = io_add,
+                    .io_set = io_set,
+                    .io_remove = io_remove,
+                    .timer_set = timer_set,
+                    .soon = soon,
+                    .detach = detach};
     memset(loop, 0, sizeof(*loop));
     memset(&asked, 0, sizeof(asked));
     ran = 0;
