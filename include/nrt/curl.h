@@ -20,8 +20,12 @@
 extern "C" {
 #endif
 
+/* ---- ours: not for programs
+ * ----------------------------------------------------------------------
+ */
+
 /* Whether this URL's host ends in .nats; `url` is changed to http:// where it is. */
-static inline bool nrt_curl_settle(CURLU *url) {
+static inline bool nrt__curl_settle(CURLU *url) {
     char *host = NULL;
     char *scheme = NULL;
     bool ours = false;
@@ -42,25 +46,29 @@ static inline bool nrt_curl_settle(CURLU *url) {
     return ours;
 }
 
-static inline bool nrt_curl_is_ours(const char *text) {
+static inline bool nrt__curl_is_ours(const char *text) {
     CURLU *url = curl_url();
     bool ours =
-        url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK && nrt_curl_settle(url);
+        url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK && nrt__curl_settle(url);
     curl_url_cleanup(url);
     return ours;
 }
 
 /* Called by libcurl for each new connection: a redirect that leaves .nats must not come here. */
-static inline curl_socket_t nrt_curl_open_socket(void *easy, curlsocktype purpose,
-                                                 struct curl_sockaddr *address) {
+static inline curl_socket_t nrt__curl_open_socket(void *easy, curlsocktype purpose,
+                                                  struct curl_sockaddr *address) {
     char *url = NULL;
     (void)purpose;
     if (curl_easy_getinfo((CURL *)easy, CURLINFO_EFFECTIVE_URL, &url) != CURLE_OK || !url ||
-        !nrt_curl_is_ours(url)) {
+        !nrt__curl_is_ours(url)) {
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
+
+/* ---- the one call
+ * --------------------------------------------------------------------------------
+ */
 
 /* Lets `easy` reach its URL over `conn`, where that URL's host ends in .nats; where it does not,
  * the handle is left as it is (or, if it was attached before, as it was). Call it when CURLOPT_URL
@@ -71,8 +79,9 @@ static inline curl_socket_t nrt_curl_open_socket(void *easy, curlsocktype purpos
  *
  * It sets CURLOPT_URL (https:// becomes http://), CURLOPT_UNIX_SOCKET_PATH, CURLOPT_PROXY,
  * CURLOPT_OPENSOCKETFUNCTION and CURLOPT_OPENSOCKETDATA. The connection must outlive the handle's
- * transfers. NRT_ERR_URL (no valid URL is set), NRT_ERR_UNSUPPORTED (libcurl cannot),
- * NRT_ERR_MEMORY, and the errors of nrt_bridge_path. */
+ * transfers. Any thread, as nrt_bridge_path. NRT_ERR_URL (no valid URL is set), NRT_ERR_UNSUPPORTED
+ * (this libcurl cannot do one of these), NRT_ERR_USAGE (no handle), NRT_ERR_MEMORY, and the errors
+ * of nrt_bridge_path. */
 static inline int nrt_curl_attach(CURL *easy, nrt_conn *conn) {
     char *text = NULL;
     const char *path = NULL;
@@ -87,7 +96,7 @@ static inline int nrt_curl_attach(CURL *easy, nrt_conn *conn) {
         curl_url_set(url, CURLUPART_URL, text, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME) !=
             CURLUE_OK) {
         error = NRT_ERR_URL;
-    } else if (!nrt_curl_settle(url)) {
+    } else if (!nrt__curl_settle(url)) {
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, (char *)NULL);
         curl_easy_setopt(easy, CURLOPT_PROXY, (char *)NULL);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, (curl_opensocket_callback)NULL);
@@ -100,7 +109,8 @@ static inline int nrt_curl_attach(CURL *easy, nrt_conn *conn) {
         if (error == 0 &&
             (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, path) != CURLE_OK ||
              curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK || /* nor of the environment */
-             curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, nrt_curl_open_socket) != CURLE_OK ||
+             curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, nrt__curl_open_socket) !=
+                 CURLE_OK ||
              curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, easy) != CURLE_OK)) {
             error = NRT_ERR_UNSUPPORTED;
         }

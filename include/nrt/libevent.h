@@ -2,14 +2,13 @@
  * libevent, the program that includes this links -levent_core. Also the example for adapters to
  * other loops.
  *
- *     struct event_base *base = event_base_new();
- *     nrt_loop loop;
- *     nrt_libevent_init(&loop, base);
- *     options.loop = &loop;
+ *     nrt_libevent adapter;
+ *     nrt_libevent_init(&adapter, event_base_new());
+ *     options.loop = &adapter.loop;
  *     nrt_conn *conn = nrt_conn_open(&options, &error);
- *     event_base_dispatch(base);
+ *     event_base_dispatch(adapter.base);
  *
- * Thread: the one that runs the base. The base must outlive the connection. */
+ * The connection's thread is the one that runs the base. */
 #ifndef NRT_LIBEVENT_H
 #define NRT_LIBEVENT_H
 
@@ -22,46 +21,53 @@
 extern "C" {
 #endif
 
+/* What one connection needs on a base. The caller holds it: it and the base must outlive the
+ * connection, and may serve another one afterwards. There is nothing to be freed. */
 typedef struct nrt_libevent {
-    struct event_base *base;
-    struct event *timer;
-    struct event *soon;
-    nrt_turn_fn turn;
-    void *arg;
+    nrt_loop loop;           /* for nrt_options.loop */
+    struct event_base *base; /* the caller's */
+    struct event *timer;     /* from here on ours */
+    struct event *soon;      /* the turn behind the events that are active */
+    nrt_turn_fn turn;        /* what both call, */
+    void *arg;               /* and with what */
 } nrt_libevent;
 
-typedef struct nrt_libevent_io {
+/* ---- the operations: not for programs
+ * ------------------------------------------------------------
+ */
+
+typedef struct nrt__libevent_io {
     struct event *read;
     struct event *write;
     nrt_io_fn fn;
     void *arg;
-} nrt_libevent_io;
+} nrt__libevent_io;
 
-static inline void nrt_libevent_on_turn(evutil_socket_t fd, short what, void *arg) {
+static inline void nrt__libevent_on_turn(evutil_socket_t fd, short what, void *arg) {
     nrt_libevent *self = (nrt_libevent *)arg;
     (void)fd;
     (void)what;
     self->turn(self->arg);
 }
 
-static inline void nrt_libevent_on_io(evutil_socket_t fd, short what, void *arg) {
-    nrt_libevent_io *io = (nrt_libevent_io *)arg;
+static inline void nrt__libevent_on_io(evutil_socket_t fd, short what, void *arg) {
+    nrt__libevent_io *io = (nrt__libevent_io *)arg;
     io->fn(io->arg, (int)fd,
            (what & EV_READ ? (unsigned)NRT_IO_READ : 0) |
                (what & EV_WRITE ? (unsigned)NRT_IO_WRITE : 0));
 }
 
-static inline int nrt_libevent_attach(void *data, nrt_turn_fn turn, void *arg) {
+static inline int nrt__libevent_attach(void *data, nrt_turn_fn turn, void *arg) {
     nrt_libevent *self = (nrt_libevent *)data;
     self->turn = turn;
     self->arg = arg;
-    self->timer = event_new(self->base, -1, 0, nrt_libevent_on_turn, self);
-    self->soon = event_new(self->base, -1, 0, nrt_libevent_on_turn, self);
+    self->timer = event_new(self->base, -1, 0, nrt__libevent_on_turn, self);
+    self->soon = event_new(self->base, -1, 0, nrt__libevent_on_turn, self);
     return self->timer && self->soon ? 0 : NRT_ERR_MEMORY;
 }
 
-static inline int nrt_libevent_io_set(void *data, void *handle, unsigned events) {
-    nrt_libevent_io *io = (nrt_libevent_io *)handle;
+static inline int nrt__libevent_io_set(void *data, void *handle, unsigned events) {
+    nrt__libevent_io *io = (nrt__libevent_io *)handle;
     (void)data;
     /* A hang-up shows as readable. */
     int read =
@@ -70,8 +76,8 @@ static inline int nrt_libevent_io_set(void *data, void *handle, unsigned events)
     return read < 0 || write < 0 ? NRT_ERR_SYSTEM : 0;
 }
 
-static inline void nrt_libevent_io_remove(void *data, void *handle) {
-    nrt_libevent_io *io = (nrt_libevent_io *)handle;
+static inline void nrt__libevent_io_remove(void *data, void *handle) {
+    nrt__libevent_io *io = (nrt__libevent_io *)handle;
     (void)data;
     if (io->read) {
         event_free(io->read);
@@ -82,25 +88,25 @@ static inline void nrt_libevent_io_remove(void *data, void *handle) {
     free(io);
 }
 
-static inline void *nrt_libevent_io_add(void *data, int fd, unsigned events, nrt_io_fn fn,
-                                        void *arg) {
+static inline void *nrt__libevent_io_add(void *data, int fd, unsigned events, nrt_io_fn fn,
+                                         void *arg) {
     nrt_libevent *self = (nrt_libevent *)data;
-    nrt_libevent_io *io = (nrt_libevent_io *)calloc(1, sizeof(*io));
+    nrt__libevent_io *io = (nrt__libevent_io *)calloc(1, sizeof(*io));
     if (!io) {
         return NULL;
     }
     io->fn = fn;
     io->arg = arg;
-    io->read = event_new(self->base, fd, EV_READ | EV_PERSIST, nrt_libevent_on_io, io);
-    io->write = event_new(self->base, fd, EV_WRITE | EV_PERSIST, nrt_libevent_on_io, io);
-    if (!io->read || !io->write || nrt_libevent_io_set(data, io, events) < 0) {
-        nrt_libevent_io_remove(data, io);
+    io->read = event_new(self->base, fd, EV_READ | EV_PERSIST, nrt__libevent_on_io, io);
+    io->write = event_new(self->base, fd, EV_WRITE | EV_PERSIST, nrt__libevent_on_io, io);
+    if (!io->read || !io->write || nrt__libevent_io_set(data, io, events) < 0) {
+        nrt__libevent_io_remove(data, io);
         return NULL;
     }
     return io;
 }
 
-static inline int nrt_libevent_timer_set(void *data, int64_t delay_ms) {
+static inline int nrt__libevent_timer_set(void *data, int64_t delay_ms) {
     nrt_libevent *self = (nrt_libevent *)data;
     if (delay_ms < 0) {
         return event_del(self->timer) < 0 ? NRT_ERR_SYSTEM : 0;
@@ -111,14 +117,14 @@ static inline int nrt_libevent_timer_set(void *data, int64_t delay_ms) {
     return event_add(self->timer, &delay) < 0 ? NRT_ERR_SYSTEM : 0;
 }
 
-static inline int nrt_libevent_soon(void *data) {
+static inline int nrt__libevent_soon(void *data) {
     nrt_libevent *self = (nrt_libevent *)data;
     /* Behind the events that are active now, before the next wait: one write for all of them. */
     event_active(self->soon, EV_TIMEOUT, 0);
     return 0;
 }
 
-static inline void nrt_libevent_detach(void *data) {
+static inline void nrt__libevent_detach(void *data) {
     nrt_libevent *self = (nrt_libevent *)data;
     if (self->timer) {
         event_free(self->timer);
@@ -126,32 +132,27 @@ static inline void nrt_libevent_detach(void *data) {
     if (self->soon) {
         event_free(self->soon);
     }
-    free(self);
+    self->timer = self->soon = NULL;
 }
 
-/* Fills in `loop` for nrt_options.loop. What it allocates belongs to the one connection opened with
- * it, and goes with it; where none was opened, nrt_libevent_release frees it. NRT_ERR_MEMORY. */
-static inline int nrt_libevent_init(nrt_loop *loop, struct event_base *base) {
-    nrt_libevent *self = (nrt_libevent *)calloc(1, sizeof(*self));
-    if (!self) {
-        return NRT_ERR_MEMORY;
-    }
-    self->base = base;
-    loop->size = sizeof(*loop);
-    loop->data = self;
-    loop->attach = nrt_libevent_attach;
-    loop->io_add = nrt_libevent_io_add;
-    loop->io_set = nrt_libevent_io_set;
-    loop->io_remove = nrt_libevent_io_remove;
-    loop->timer_set = nrt_libevent_timer_set;
-    loop->soon = nrt_libevent_soon;
-    loop->detach = nrt_libevent_detach;
-    return 0;
-}
+/* ---- the one call
+ * --------------------------------------------------------------------------------
+ */
 
-static inline void nrt_libevent_release(nrt_loop *loop) {
-    free(loop->data);
-    loop->data = NULL;
+/* Makes `adapter` ready for a connection on `base`. Cannot fail: what needs memory comes with
+ * nrt_conn_open. */
+static inline void nrt_libevent_init(nrt_libevent *adapter, struct event_base *base) {
+    memset(adapter, 0, sizeof(*adapter));
+    adapter->base = base;
+    adapter->loop.size = sizeof(adapter->loop);
+    adapter->loop.data = adapter;
+    adapter->loop.attach = nrt__libevent_attach;
+    adapter->loop.io_add = nrt__libevent_io_add;
+    adapter->loop.io_set = nrt__libevent_io_set;
+    adapter->loop.io_remove = nrt__libevent_io_remove;
+    adapter->loop.timer_set = nrt__libevent_timer_set;
+    adapter->loop.soon = nrt__libevent_soon;
+    adapter->loop.detach = nrt__libevent_detach;
 }
 
 #ifdef __cplusplus

@@ -20,16 +20,20 @@
 extern "C" {
 #endif
 
-typedef struct nrt_mhd {
+/* ---- ours: not for programs
+ * ----------------------------------------------------------------------
+ */
+
+typedef struct nrt__mhd {
     struct MHD_Daemon *daemon;
     struct sockaddr_storage address; /* where it listens */
     socklen_t len;                   /* 0: it does not */
-} nrt_mhd;
+} nrt__mhd;
 
 /* A daemon that listens is connected to, whatever its threads are; one that does not is handed one
  * end of a pair, which needs MHD_USE_ITC: without it, nothing would tell it. */
-static inline int nrt_mhd_connect(void *arg) {
-    nrt_mhd *to = (nrt_mhd *)arg;
+static inline int nrt__mhd_connect(void *arg) {
+    nrt__mhd *to = (nrt__mhd *)arg;
     int pair[2];
     if (to->len > 0) {
         int fd = socket(to->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -57,12 +61,12 @@ static inline int nrt_mhd_connect(void *arg) {
     return pair[0];
 }
 
-static inline void nrt_mhd_release(void *arg) {
+static inline void nrt__mhd_release(void *arg) {
     free(arg);
 }
 
 /* A socket that listens on all addresses is reached on the loopback. */
-static inline void nrt_mhd_find(nrt_mhd *to, int listener) {
+static inline void nrt__mhd_find(nrt__mhd *to, int listener) {
     struct sockaddr_in *v4 = (struct sockaddr_in *)&to->address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&to->address;
     to->len = sizeof(to->address);
@@ -75,34 +79,47 @@ static inline void nrt_mhd_find(nrt_mhd *to, int listener) {
     }
 }
 
-/* Serves `host` by the daemon's handlers, with `options` and `service` as in nrt_serve (both may be
- * NULL). The daemon must outlive the service. Where nobody drives the connection a thread of its
- * own does from now on (nrt_conn_start). NRT_ERR_UNSUPPORTED: the daemon speaks TLS, or neither
- * listens nor has MHD_USE_ITC; else the errors of nrt_serve and nrt_conn_start. */
+/* ---- the calls
+ * -----------------------------------------------------------------------------------
+ */
+
+/* Serves `host` by the daemon's handlers, with `options` and `service` as in nrt_serve_fd (both may
+ * be NULL). The daemon must outlive the service. Where nobody drives the connection a thread of its
+ * own does from now on (nrt_conn_start). Any thread. NRT_ERR_UNSUPPORTED: the daemon speaks TLS, or
+ * neither listens nor has MHD_USE_ITC; else the errors of nrt_serve and nrt_conn_start, and then
+ * nothing is served. */
 static inline int nrt_serve_mhd_with(nrt_conn *conn, const char *host, struct MHD_Daemon *daemon,
                                      const nrt_service_options *options, nrt_service **service) {
     const union MHD_DaemonInfo *flags = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_FLAGS);
     const union MHD_DaemonInfo *listener = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_LISTEN_FD);
-    nrt_mhd *to = (nrt_mhd *)calloc(1, sizeof(*to));
+    nrt__mhd *to = (nrt__mhd *)calloc(1, sizeof(*to));
     if (!to) {
         return NRT_ERR_MEMORY;
     }
     to->daemon = daemon;
-    nrt_mhd_find(to, listener ? (int)listener->listen_fd : -1);
+    nrt__mhd_find(to, listener ? (int)listener->listen_fd : -1);
     if (!flags || (flags->flags & MHD_USE_TLS) || (to->len == 0 && !(flags->flags & MHD_USE_ITC))) {
         free(to);
         return NRT_ERR_UNSUPPORTED;
     }
-    int error = nrt_serve_fd(conn, host, nrt_mhd_connect, nrt_mhd_release, to, options, service);
+    nrt_service *made = NULL;
+    int error = nrt_serve_fd(conn, host, nrt__mhd_connect, nrt__mhd_release, to, options, &made);
     if (error == 0) {
         error = nrt_conn_start(conn);
         if (error == NRT_ERR_STATE || error == NRT_ERR_THREAD) {
-            error = 0; /* somebody drives it */
+            error = 0;          /* somebody drives it */
+        } else if (error < 0) { /* nobody will: it is not to wait for one */
+            (void)nrt_service_stop(made, NULL, NULL);
+            made = NULL;
         }
+    }
+    if (service) {
+        *service = made;
     }
     return error;
 }
 
+/* nrt_serve_mhd_with, without options. */
 static inline int nrt_serve_mhd(nrt_conn *conn, const char *host, struct MHD_Daemon *daemon) {
     return nrt_serve_mhd_with(conn, host, daemon, NULL, NULL);
 }
