@@ -1,4 +1,20 @@
-/* What every other public header stands on: the export mark, the version, and counted strings. */
+/* What every other public header stands on: the export mark, the version, and counted strings.
+ *
+ * What holds in all of them, where a comment says nothing else:
+ *
+ * - Times are milliseconds, sizes bytes. Strings end in NUL and are UTF-8.
+ * - Pointers must not be NULL, but for the `arg` of a callback, which is handed on as it is.
+ * - A function that can fail returns 0 or a negative NRT_ERR_*, and then it has done nothing. What
+ * it should have given is then NULL or 0.
+ * - What it was given it has copied, or does not need any more, when it returns. A callback and
+ * what its `arg` points to must live as long as it may be called.
+ * - What nrt_*_create or nrt_*_open made, and what a comment says that the caller owns, ends with
+ * its nrt_*_destroy, which takes NULL. All else belongs to the library.
+ * - Functions that take a connection, a service or an exchange are for one thread (nrt/conn.h,
+ *   nrt/service.h). All others may be called on any thread, on one object by one thread at a time.
+ * - A struct that begins with `size` is filled in by its nrt_*_init, then changed: programs go on
+ *   working with a library whose structs have more members.
+ */
 #ifndef NRT_BASE_H
 #define NRT_BASE_H
 
@@ -8,7 +24,9 @@
 #include <string.h>
 
 #if defined(__GNUC__)
+/* Marks what the shared library exports. */
 #define NRT_API __attribute__((visibility("default")))
+/* Marks a function like printf: the number of its format, and of the first argument behind it. */
 #define NRT_PRINTF(text, args) __attribute__((__format__(__printf__, text, args)))
 #else
 #define NRT_API
@@ -19,11 +37,11 @@
 extern "C" {
 #endif
 
-/* A counted view of bytes. It owns nothing and need not end in NUL; `ptr` is NULL exactly where a
- * call documents "absent". Whoever hands one out says how long its bytes stay valid. */
+/* A counted view of bytes. It owns nothing; whoever hands one out says how long its bytes stay
+ * valid. In a call to printf it is `"%.*s", (int)view.len, view.ptr`. */
 typedef struct nrt_str {
-    const char *ptr;
-    size_t len;
+    const char *ptr; /* not NUL-terminated; NULL exactly where a comment says "the absent string" */
+    size_t len;      /* in bytes */
 } nrt_str;
 
 /* A view of a C string; NULL gives the absent string. Valid as long as `text`. */
@@ -32,7 +50,7 @@ static inline nrt_str nrt_str_from(const char *text) {
     return view;
 }
 
-/* The version of the library in use, such as "0.1.0". Static; any thread. */
+/* The version of the library in use, such as "0.1.0" (https://semver.org). Static. */
 NRT_API const char *nrt_version(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* Sending requests to services on NATS. */
+/* Sending requests to services on NATS. On the connection's thread (nrt/conn.h), whose common
+ * errors are not repeated here. Bodies that come and go in pieces are in nrt/stream.h. */
 #ifndef NRT_CLIENT_H
 #define NRT_CLIENT_H
 
@@ -21,6 +22,7 @@ typedef struct nrt_result {
  * inside nrt_send. */
 typedef void (*nrt_result_fn)(const nrt_result *result, void *arg);
 
+/* What a request can be told. */
 typedef struct nrt_send_options {
     size_t size;         /* set by nrt_send_options_init */
     uint32_t timeout_ms; /* from the request's end to the response head, and the longest that a
@@ -29,6 +31,7 @@ typedef struct nrt_send_options {
                        as that service is alive */
 } nrt_send_options;
 
+/* Fills in the defaults: the connection's timeout. */
 static inline void nrt_send_options_init(nrt_send_options *options) {
     memset(options, 0, sizeof(*options));
     options->size = sizeof(*options);
@@ -38,36 +41,59 @@ static inline void nrt_send_options_init(nrt_send_options *options) {
 typedef uint64_t nrt_exchange_id;
 
 /* Sends a request; `fn` gets the result. `options` and `id` may be NULL. The request is copied: it
- * may be changed, sent again or destroyed at once. Errors at once: NRT_ERR_THREAD, NRT_ERR_FORK,
- * NRT_ERR_STATE (draining), NRT_ERR_TOO_LARGE, NRT_ERR_BUSY, NRT_ERR_MEMORY, NRT_ERR_USAGE; all
- * others come to `fn`: NRT_ERR_NO_SERVICE, NRT_ERR_TIMEOUT, NRT_ERR_DISCONNECTED,
- * NRT_ERR_PERMISSION, NRT_ERR_PROTOCOL, NRT_ERR_ABORTED, NRT_ERR_CANCELED. An HTTP error status is
- * a response, not an error. */
+ * may be changed, sent again or destroyed at once. An HTTP error status is a response, not an
+ * error.
+ *
+ * Errors of this call, and `fn` is never called then:
+ *
+ * - NRT_ERR_STATE: the connection is draining.
+ * - NRT_ERR_BUSY: nrt_options.max_exchanges or nrt_options.max_output is reached.
+ * - NRT_ERR_TOO_LARGE: a body above nrt_options.max_body, or a head above one NATS message.
+ * - NRT_ERR_PERMISSION: replies cannot come, as an earlier request has shown.
+ * - NRT_ERR_MEMORY.
+ *
+ * Errors that `fn` gets:
+ *
+ * - NRT_ERR_NO_SERVICE: nobody serves the host. Not executed.
+ * - NRT_ERR_REFUSED: the instances that were asked are at their limits. Not executed.
+ * - NRT_ERR_DISCONNECTED: no connection to NATS within nrt_options.connect_wait_ms. Not executed.
+ * - NRT_ERR_TOO_LARGE, NRT_ERR_UNSUPPORTED: a body above one NATS message, or an upgrade, and a
+ *   service that takes one message only. Not executed.
+ * - NRT_ERR_TIMEOUT: no response in time. It may have been executed.
+ * - NRT_ERR_ABORTED: connection or service were lost after it was sent. It may have been executed.
+ * - NRT_ERR_PERMISSION: NATS does not let us publish there, or hear replies.
+ * - NRT_ERR_PROTOCOL: the reply is not HTTP/1.1, or a body not as long as it says.
+ * - NRT_ERR_RESPONSE_TOO_LARGE: a response above nrt_options.max_body or nrt_options.max_message.
+ * - NRT_ERR_CANCELED: by nrt_cancel or nrt_conn_destroy.
+ * - NRT_ERR_MEMORY. */
 NRT_API int nrt_send(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
                      nrt_result_fn fn, void *arg, nrt_exchange_id *id);
 
-/* Ends an exchange: its `fn` gets NRT_ERR_CANCELED before this returns. NRT_ERR_STATE where it is
- * over already. */
+/* Ends an exchange: its callback gets NRT_ERR_CANCELED before this returns, and the service learns
+ * that nobody waits. NRT_ERR_STATE where it is over already. */
 NRT_API int nrt_cancel(nrt_conn *conn, nrt_exchange_id id);
 
-/* nrt_send and wait: runs the built-in loop (other callbacks run too). On success the caller owns
- * *response. Not from inside a callback. nrt_conn_error has the detail. */
+/* nrt_send, and waits: drives the connection, so that other callbacks run too. `options` may be
+ * NULL. With 0 the caller owns *response, of any HTTP status; with an error it is NULL, and
+ * nrt_conn_error says more. Errors as nrt_send, either kind; NRT_ERR_STATE also inside a callback,
+ * or where the connection runs on a loop of the program's; NRT_ERR_CANCELED where a callback
+ * destroys it. */
 NRT_API int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
                    nrt_response **response);
 
-/* What a connection has done as a client so far. */
+/* What a connection has done as a client so far. Counts never go back. */
 typedef struct nrt_client_stats {
     uint64_t requests;        /* that nrt_send took */
     uint64_t attempts;        /* that were published for them */
     uint64_t failures;        /* that ended with an error: no response of any status */
-    uint64_t retries_refused; /* further attempts, by reason */
-    uint64_t retries_no_service;
-    uint64_t retries_idempotent;
-    uint64_t retries_denied; /* that the budget did not allow */
-    uint64_t orphans;        /* replies that came too late, or were forged */
+    uint64_t retries_refused; /* further attempts, by reason (nrt_retry): the service refused it, */
+    uint64_t retries_no_service; /* nobody was there, */
+    uint64_t retries_idempotent; /* it was lost and could be repeated */
+    uint64_t retries_denied;     /* further attempts that the budget did not allow */
+    uint64_t orphans;            /* replies that came too late, or were forged */
 } nrt_client_stats;
 
-/* `size` is sizeof(nrt_client_stats) as the caller was compiled. NRT_ERR_THREAD, NRT_ERR_FORK. */
+/* Fills in `stats`; `size` is sizeof(nrt_client_stats) as the caller was compiled. */
 NRT_API int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size);
 
 #ifdef __cplusplus

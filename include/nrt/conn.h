@@ -1,9 +1,16 @@
 /* The connection to NATS: one nrt_conn = one connection = one thread, shared by any number of
  * services and clients. More cores: more connections.
  *
- * Threads: every call must come from the thread that opened the connection (or that first
- * dispatched it), save nrt_conn_post. Others get NRT_ERR_THREAD. After fork(), the child gets
- * NRT_ERR_FORK from everything but nrt_conn_destroy, and the parent's connection is unharmed. */
+ * The connection's thread is the one that opened it, or that first drove it: by nrt_conn_dispatch,
+ * nrt_run, nrt_conn_wait, nrt_do and others that wait, or the loop of nrt_options.loop. All
+ * callbacks come there, inside those calls. All functions that take a connection or one of its
+ * services are to be called there, but for those that say "any thread". They have these errors in
+ * common, which are not repeated: NRT_ERR_THREAD on another thread, NRT_ERR_FORK in a child of the
+ * process that opened it (where only nrt_conn_destroy works; the parent's connection is unharmed),
+ * and NRT_ERR_USAGE where the connection is NULL or another argument is not valid.
+ *
+ * Those that wait, nrt_conn_dispatch among them, need the built-in loop and cannot be called from
+ * inside a callback: NRT_ERR_STATE. They, too, end with NRT_ERR_SYSTEM where epoll fails. */
 #ifndef NRT_CONN_H
 #define NRT_CONN_H
 
@@ -13,68 +20,87 @@
 extern "C" {
 #endif
 
-/* Opens a connection. It connects in the background, as soon as the loop runs, and stays connected
- * by itself; nrt_conn_wait waits for it. Returns NULL and sets *error (may be NULL): NRT_ERR_USAGE,
- * NRT_ERR_URL (servers), NRT_ERR_HOST (prefix), NRT_ERR_CONFIG (a context, a variable, a file that
- * is named, credentials that exclude each other), NRT_ERR_MEMORY, NRT_ERR_SYSTEM; options->detail
- * says more. */
+/* Opens a connection; `options` may be NULL, for the defaults. It connects in the background, as
+ * soon as the loop runs, and stays connected by itself; nrt_conn_wait waits for it. Returns NULL
+ * where it cannot be opened, and sets *error (may be NULL) to NRT_ERR_USAGE (a number out of
+ * range), NRT_ERR_URL (servers), NRT_ERR_HOST (a prefix), NRT_ERR_CONFIG (a context, a variable, a
+ * file that is named, credentials that exclude each other), NRT_ERR_MEMORY or NRT_ERR_SYSTEM;
+ * nrt_options.detail says more. */
 NRT_API nrt_conn *nrt_conn_open(const nrt_options *options, int *error);
 
-/* Ends the connection now. Exchanges that wait get NRT_ERR_CANCELED, services are gone. May be
- * called inside a callback: it then happens when the callback has returned. NULL is allowed. */
+/* Ends the connection now: requests under way end with NRT_ERR_CANCELED, told before this returns;
+ * services are gone; a worker that is at a handler is waited for, and its answer goes nowhere.
+ * nrt_conn_drain is the polite way. From inside a callback it happens when all of them have
+ * returned: nrt_run then returns 0, others that wait NRT_ERR_CANCELED, and must not touch it any
+ * more. After nrt_conn_start, any thread; after fork(), the child. NULL is allowed. */
 NRT_API void nrt_conn_destroy(nrt_conn *conn);
 
-/* A descriptor that is readable when nrt_conn_dispatch has something to do: for a program's own
- * poll(). Only with the built-in loop. It belongs to the connection. Negative: NRT_ERR_*. */
+/* A descriptor that is readable when nrt_conn_dispatch(conn, 0) has something to do: for a
+ * program's own poll(). It belongs to the connection, and stays the same. Only with the built-in
+ * loop, and not from inside a callback: NRT_ERR_STATE. */
 NRT_API int nrt_conn_fd(nrt_conn *conn);
 
 /* Runs what is due: every callback of the library runs inside it. Waits up to `timeout_ms` for
- * something (0: not at all, -1: for ever). Returns how many events it handled, or NRT_ERR_*. Not
- * from inside a callback (NRT_ERR_STATE). */
+ * something to happen (0: not at all, -1: for ever), and may return earlier. Returns how many
+ * events it handled, which may be 0, or an error. A callback may have destroyed the connection. */
 NRT_API int nrt_conn_dispatch(nrt_conn *conn, int timeout_ms);
 
-/* Runs `fn(arg)` inside the connection's thread, soon. The one call for any thread. NRT_ERR_MEMORY,
- * NRT_ERR_FORK; the connection must not be destroyed meanwhile. */
+/* Something to be done on the connection's thread. */
 typedef void (*nrt_task_fn)(nrt_conn *conn, void *arg);
+
+/* Has `fn(conn, arg)` run on the connection's thread, soon, in the order of these calls; never from
+ * inside this one. Any thread, as long as the connection is not being destroyed meanwhile. A task
+ * that still waits when the connection is destroyed is dropped. NRT_ERR_MEMORY. */
 NRT_API int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg);
 
-/* Waits until connected. NRT_ERR_TIMEOUT, or the error of the last attempt. -1: as long as it
- * takes. Only with the built-in loop. */
+/* Drives the connection until it is connected, at most `timeout_ms` (-1: as long as it takes; it
+ * never gives up by itself). Then the error of the last attempt, as in nrt_conn_event_fn, or
+ * NRT_ERR_TIMEOUT. Services and requests need not wait for it. */
 NRT_API int nrt_conn_wait(nrt_conn *conn, int timeout_ms);
 
-/* Dispatches until nrt_conn_stop, or until a drain is complete. Only with the built-in loop. */
+/* Drives the connection until nrt_conn_stop, or until a drain is complete (and returns at once when
+ * it is already). Returns 0, or an error. The connection is still to be destroyed. */
 NRT_API int nrt_run(nrt_conn *conn);
+
+/* Makes nrt_run return, once the callbacks that are due have run: the one that runs, or else the
+ * next one. Everything stays as it is, and nrt_run may go on later. No effect on a connection that
+ * something else drives. From another thread, or a handler of signals, by way of nrt_conn_post;
+ * that is not safe inside the latter. */
 NRT_API int nrt_conn_stop(nrt_conn *conn);
 
 /* Has a thread of its own drive the connection from now on: for programs that are built around
- * something else, such as blocking calls of libcurl. All callbacks come on that thread, and all
- * other calls must be made there (nrt_conn_post), but for nrt_conn_destroy, which ends it from
- * anywhere. NRT_ERR_STATE where somebody drives it already, NRT_ERR_SYSTEM (no thread),
- * NRT_ERR_MEMORY, NRT_ERR_THREAD, NRT_ERR_FORK. */
+ * something else, such as blocking calls of libcurl. It becomes the connection's thread: callbacks
+ * come there, and other calls go there by nrt_conn_post. nrt_conn_destroy ends it, from any thread.
+ * All signals are blocked in it. NRT_ERR_STATE where somebody drives the connection already,
+ * NRT_ERR_SYSTEM (no thread), NRT_ERR_MEMORY. */
 NRT_API int nrt_conn_start(nrt_conn *conn);
 
-/* Leaves in good order: services leave their queue groups, what has arrived is answered, exchanges
- * in flight end, everything is written; then `fn(conn, arg)` is called and nrt_run returns. New
- * exchanges get NRT_ERR_STATE. `fn` may be NULL. */
+/* Leaves in good order: services leave their queue groups, what has arrived is answered, requests
+ * under way end, everything is written and read by the server; then `fn(conn, arg)` is called (may
+ * be NULL) and nrt_run returns. Meanwhile new requests and services get NRT_ERR_STATE. It takes as
+ * long as the slowest exchange: nrt_conn_destroy ends it earlier, and is called afterwards in any
+ * case. NRT_ERR_STATE where it has been called before. */
 NRT_API int nrt_conn_drain(nrt_conn *conn, nrt_task_fn fn, void *arg);
 
-/* What the server told of itself when the connection was made; valid until the next dispatch. All
- * empty or 0 while not connected. */
+/* What the NATS server has told of itself (its INFO). Texts are never NULL; all is "" or 0 while
+ * not connected. They are valid until the connection is driven again. */
 typedef struct nrt_conn_info {
-    size_t size;
-    const char *server;  /* server_name */
-    const char *cluster; /* "" where it is not clustered */
-    const char *version;
-    const char *url; /* the one we are connected to, without credentials */
-    uint64_t client_id;
-    uint64_t max_payload;
-    bool connected;
+    size_t size;          /* sizeof(nrt_conn_info), set by the caller */
+    const char *server;   /* the server's name */
+    const char *cluster;  /* its cluster's; "" where it is not in one */
+    const char *version;  /* of the server, such as "2.9.10" */
+    const char *url;      /* the one that we are connected to, without credentials */
+    uint64_t client_id;   /* by which the server's log and monitoring know this connection */
+    uint64_t max_payload; /* the largest message that the server takes, in bytes */
+    bool connected;       /* at this moment */
 } nrt_conn_info;
 
+/* Fills in `info`. NRT_ERR_USAGE where its `size` is 0. */
 NRT_API int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info);
 
-/* Why the last call or the last attempt to connect failed, in words; "" if nothing did. Valid until
- * the next call. Never contains a secret. */
+/* Why the last call or the last attempt to connect failed, in words, with what to do about it where
+ * that is known; "" if nothing did. Valid until the next call. Never contains a secret. On the
+ * connection's thread; on another one (nrt_conn_start) it may change while it is read. */
 NRT_API const char *nrt_conn_error(const nrt_conn *conn);
 
 #ifdef __cplusplus

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* X(name, number, wire code, HTTP status, sentence) */
+/* The table: X(name, number, wire code, HTTP status, sentence). For programs that want all of them;
+ * there may be more in later versions, and the numbers stay. */
 #define NRT_ERROR_MAP(X)                                                                           \
     X(MEMORY, -1, "out-of-memory", 503, "out of memory")                                           \
     X(USAGE, -2, "usage", 500, "an argument is missing or out of range")                           \
@@ -58,20 +59,25 @@ extern "C" {
     X(MEDIA, -40, "unsupported-media-type", 415, "the body is not of a type that is taken here")   \
     X(TLS, -38, "tls", 503, "no TLS connection to the NATS server can be made")
 
+/* Their names: NRT_ERR_MEMORY is -1. Functions return them as int. */
 typedef enum nrt_error {
-    NRT_OK = 0,
-#define NRT_ERROR_ENUM(name, number, code, status, text) NRT_ERR_##name = number,
-    NRT_ERROR_MAP(NRT_ERROR_ENUM)
-#undef NRT_ERROR_ENUM
+    NRT_OK = 0, /* no error */
+#define NRT__ERROR_ENUM(name, number, code, status, text) NRT_ERR_##name = number,
+    NRT_ERROR_MAP(NRT__ERROR_ENUM)
+#undef NRT__ERROR_ENUM
 } nrt_error;
 
-/* The sentence for `error`; "unknown error" for a number not in the table. Static; any thread. */
+/* The sentence for `error`, such as "no service answers"; "unknown error" for a number that is not
+ * in the table. Static. What happened in particular is in nrt_conn_error, nrt_mux_error or the
+ * `detail` of a callback. */
 NRT_API const char *nrt_error_text(int error);
 
-/* The code on the wire, such as "no-service". Static; any thread. */
+/* The code on the wire, such as "no-service" (docs/protocol.md); "unknown" for a number that is not
+ * in the table. Static. */
 NRT_API const char *nrt_error_code(int error);
 
-/* The HTTP status a gateway answers with (RFC 9110 section 15), 500 for an unknown number. */
+/* The HTTP status that a gateway answers with (RFC 9110 section 15); 500 for a number that is not
+ * in the table. */
 NRT_API int nrt_error_status(int error);
 
 #ifdef __cplusplus

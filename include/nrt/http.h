@@ -1,6 +1,6 @@
 /* What handlers need time and again: queries, forms, cookies; text, JSON and redirects; files; and
  * memory of an exchange's own. Like all that takes an exchange, these are for the thread that has
- * it; nothing here blocks but nrt_serve_file. */
+ * it (nrt/service.h); nothing here blocks but nrt_serve_file. */
 #ifndef NRT_HTTP_H
 #define NRT_HTTP_H
 
@@ -13,9 +13,11 @@ extern "C" {
 /* ---- the request --------------------------------------------------------------------------------
  */
 
-/* The target in its two parts, as sent: up to the first `?`, and behind it (the absent string where
- * there is none). They live as nrt_request_target. */
+/* The target up to its first `?`, as sent: "/city/New%20York". Lives as long as the request. */
 NRT_API nrt_str nrt_request_path(const nrt_request *request);
+
+/* The target behind its first `?`, as sent: "units=metric"; the absent string where there is none.
+ * Lives as long as the request. */
 NRT_API nrt_str nrt_request_query(const nrt_request *request);
 
 /* Undoes percent-encoding (RFC 3986 section 2.1) into `out`, which must have room for text.len
@@ -28,16 +30,21 @@ NRT_API int nrt_percent_decode(nrt_str text, char *out, size_t *len);
  * NUL as well: 3 * text.len + 1 bytes are enough. NRT_ERR_USAGE where `size` is too small. */
 NRT_API int nrt_percent_encode(nrt_str text, char *out, size_t size);
 
-/* Names and values in the order in which they came, decoded. */
+/* Names and values in the order in which they came, decoded: of a query, a form, or cookies. Lives
+ * until the exchange ends, as do the views that it hands out. */
 typedef struct nrt_pairs nrt_pairs;
 
+/* Limits of what peers send; beyond them it is NRT_ERR_TOO_LARGE. */
 enum {
     NRT_PAIRS_MAX = 256,    /* in a query, form or Cookie */
     NRT_FORM_MAX = 1 << 20, /* bytes of a form */
 };
 
-/* NULL has none. The views live until the exchange ends. */
+/* How many there are; 0 where `pairs` is NULL. */
 NRT_API size_t nrt_pairs_count(const nrt_pairs *pairs);
+
+/* The pair at `index`, from 0; `name` and `value` may be NULL. NRT_ERR_USAGE where there is none.
+ */
 NRT_API int nrt_pairs_at(const nrt_pairs *pairs, size_t index, nrt_str *name, nrt_str *value);
 
 /* The value of the first pair with this name (compared with case), or the absent string. */
@@ -64,12 +71,14 @@ NRT_API int nrt_exchange_cookies(nrt_exchange *exchange, const nrt_pairs **pairs
 /* ---- the answer ---------------------------------------------------------------------------------
  */
 
-/* Answers with text/plain in UTF-8, and with application/json. `text` is copied. */
+/* nrt_exchange_reply with text/plain in UTF-8. */
 NRT_API int nrt_exchange_text(nrt_exchange *exchange, int status, const char *text);
+
+/* nrt_exchange_reply with application/json, which is sent as it is. */
 NRT_API int nrt_exchange_json(nrt_exchange *exchange, int status, nrt_str json);
 
-/* Appends to the body what printf would print: at most 64 KiB a call (NRT_ERR_USAGE). Errors as
- * nrt_exchange_write. */
+/* Appends to the body what printf would print. NRT_ERR_USAGE where that is 64 KiB or more. Errors
+ * as nrt_exchange_write. */
 NRT_API int nrt_exchange_printf(nrt_exchange *exchange, const char *format, ...) NRT_PRINTF(2, 3);
 
 /* Appends `text` to the body as a JSON string, with its quotes (RFC 8259 section 7). NRT_ERR_FIELD
@@ -77,30 +86,33 @@ NRT_API int nrt_exchange_printf(nrt_exchange *exchange, const char *format, ...)
 NRT_API int nrt_exchange_write_json_string(nrt_exchange *exchange, nrt_str text);
 
 /* Answers with a redirect: 301, 302, 303, 307 or 308 (NRT_ERR_USAGE otherwise) and Location, a URL
- * or a reference of visible ASCII (NRT_ERR_URL otherwise; NRT_ERR_MEMORY). What a peer sent should
- * not decide where it leads. */
+ * or a reference of visible ASCII (NRT_ERR_URL otherwise). NRT_ERR_STATE as
+ * nrt_exchange_set_status, NRT_ERR_MEMORY. What a peer sent should not decide where it leads. */
 NRT_API int nrt_exchange_redirect(nrt_exchange *exchange, int status, const char *location);
 
-/* Answers with the status and sentence of an error of the library, as problem+json. */
+/* nrt_exchange_problem with the status and sentence of an NRT_ERR_*, as those that reading the
+ * request gives. */
 NRT_API int nrt_exchange_error(nrt_exchange *exchange, int error);
 
-/* What the answer is so far: its status, and the bytes written to its body; 0 once it has begun to
- * go out in pieces. */
+/* The status that the answer has so far: for logs. */
 NRT_API int nrt_exchange_status(const nrt_exchange *exchange);
+
+/* The bytes that were written to the answer's body; 0 once it has begun to go out in pieces. */
 NRT_API size_t nrt_exchange_written(const nrt_exchange *exchange);
 
+/* With which requests from other sites a cookie comes back. */
 typedef enum nrt_same_site {
-    NRT_SAME_SITE_UNSET = 0, /* the attribute is not sent */
-    NRT_SAME_SITE_LAX = 1,
-    NRT_SAME_SITE_STRICT = 2,
-    NRT_SAME_SITE_NONE = 3, /* needs `secure` */
+    NRT_SAME_SITE_UNSET = 0,  /* the attribute is not sent: the user agent decides */
+    NRT_SAME_SITE_LAX = 1,    /* when the user follows a link */
+    NRT_SAME_SITE_STRICT = 2, /* with none */
+    NRT_SAME_SITE_NONE = 3,   /* with all; needs `secure` */
 } nrt_same_site;
 
 /* A cookie to be set (RFC 6265 section 4.1; SameSite and name prefixes as in its successor's
- * draft). */
+ * draft). What stands behind the last semicolon is the default. */
 typedef struct nrt_cookie {
-    size_t size;
-    const char *name; /* a token */
+    size_t size;      /* set by nrt_cookie_init */
+    const char *name; /* a token; must be set */
     const char
         *value;       /* visible ASCII without quote, comma, semicolon and backslash; NULL: empty */
     const char *path; /* "/"; NULL: the folder of the request */
@@ -111,7 +123,7 @@ typedef struct nrt_cookie {
     nrt_same_site same_site; /* NRT_SAME_SITE_LAX */
 } nrt_cookie;
 
-/* The defaults above. */
+/* Fills in the defaults: a cookie for this host, until the user agent is closed. */
 static inline void nrt_cookie_init(nrt_cookie *cookie) {
     memset(cookie, 0, sizeof(*cookie));
     cookie->size = sizeof(*cookie);
@@ -165,7 +177,7 @@ NRT_API void *nrt_exchange_alloc(nrt_exchange *exchange, size_t size);
  * NRT_ERR_MEMORY. */
 NRT_API int nrt_exchange_set_data(nrt_exchange *exchange, const void *key, void *data);
 
-/* NULL where nothing was left. */
+/* What was left under `key`; NULL where nothing was. */
 NRT_API void *nrt_exchange_data(const nrt_exchange *exchange, const void *key);
 
 #ifdef __cplusplus

@@ -10,30 +10,43 @@
 extern "C" {
 #endif
 
-enum { NRT_IO_READ = 1, NRT_IO_WRITE = 2, NRT_IO_HANGUP = 4 };
+/* What a descriptor is watched for, or ready for: bits. */
+enum {
+    NRT_IO_READ = 1,   /* it can be read */
+    NRT_IO_WRITE = 2,  /* it can be written */
+    NRT_IO_HANGUP = 4, /* its other end has gone; a loop that cannot tell may watch for reading */
+};
 
 /* Called by the adapter: descriptor `fd` is ready for `events` (an error or hang-up counts as both
- * NRT_IO_READ and NRT_IO_WRITE). `arg` is what came with io_add. */
+ * NRT_IO_READ and NRT_IO_WRITE). `arg` is what came with `io_add`. May remove any descriptor, this
+ * one included. */
 typedef void (*nrt_io_fn)(void *arg, int fd, unsigned events);
 
-/* Called by the adapter when the timer expires, and once soon after every `soon`. */
+/* Called by the adapter when the timer expires, and once soon after every `soon`; not from inside
+ * an operation. `arg` is what came with `attach`. May bring the connection to its end. */
 typedef void (*nrt_turn_fn)(void *arg);
 
-/* The operations; `data` is handed to each. All run on the loop's thread. */
+/* The operations: none may be NULL, `data` is handed to each, and all run on the loop's thread.
+ * Those that return int give 0 or a negative NRT_ERR_*. */
 typedef struct nrt_loop {
     size_t size; /* sizeof(nrt_loop) */
-    void *data;
-    /* Remembers what to call for timer_set and soon. 0 or a negative NRT_ERR_*. */
+    void *data;  /* the adapter's own; one connection only */
+    /* The first call, from nrt_conn_open: remembers what to call for `timer_set` and `soon`. Where
+     * it fails, so does nrt_conn_open; `detach` is called then as well. */
     int (*attach)(void *data, nrt_turn_fn turn, void *arg);
-    /* Level-triggered interest in a descriptor. NULL when it fails. The descriptor stays ours. */
+    /* Level-triggered interest in a descriptor, which stays the connection's; more of `fn` in
+     * nrt_io_fn. Returns a handle for the next two, NULL when it fails. */
     void *(*io_add)(void *data, int fd, unsigned events, nrt_io_fn fn, void *arg);
+    /* Other events from now on, 0 included; `io` is the handle. */
     int (*io_set)(void *data, void *io, unsigned events);
+    /* No event comes any more, not even one that has happened already; `io` is gone. */
     void (*io_remove)(void *data, void *io);
-    /* One timer: call turn in `delay_ms` milliseconds; replaces the one before; -1 = none. */
+    /* The one timer: calls `turn` in `delay_ms` milliseconds instead of when it was told before;
+     * -1: not at all. */
     int (*timer_set)(void *data, int64_t delay_ms);
-    /* Call turn after the events that are active now: output gathered by them is written once. */
+    /* Calls `turn` after the events that are active now: what they bring is written once. */
     int (*soon)(void *data);
-    /* The connection is gone: nothing may be called any more. */
+    /* The last call: the connection is gone, and nothing of it may be called any more. */
     void (*detach)(void *data);
 } nrt_loop;
 

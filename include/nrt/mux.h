@@ -24,7 +24,7 @@ typedef struct nrt_mux nrt_mux;
  * looked at: all that is done with NULL gives NRT_ERR_MEMORY. The caller owns it. */
 NRT_API nrt_mux *nrt_mux_create(void);
 
-/* NULL is allowed. */
+/* Frees a mux. NULL is allowed. */
 NRT_API void nrt_mux_destroy(nrt_mux *mux);
 
 /* Adds a route. `pattern` is `[METHOD ]/PATH`:
@@ -39,7 +39,8 @@ NRT_API void nrt_mux_destroy(nrt_mux *mux);
  * Without a method the route takes all; GET takes HEAD too. Of two patterns that match a request,
  * the more specific one has it, in whichever order they were added. Two that match a request in
  * common, and neither all that the other does, are refused: NRT_ERR_USAGE, as is a pattern that is
- * not valid. NRT_ERR_STATE once requests have come, NRT_ERR_MEMORY. nrt_mux_error says more. */
+ * not valid, or one more than 65,536 routes or 64 different methods. NRT_ERR_STATE once requests
+ * have come, NRT_ERR_MEMORY. nrt_mux_error says more. */
 NRT_API int nrt_mux_add(nrt_mux *mux, const char *pattern, nrt_handler_fn handler, void *arg);
 
 /* Why the last nrt_mux_add or nrt_mux_use failed, in words; "" if it did not. Names both patterns

@@ -1,5 +1,6 @@
-/* nrt: HTTP over NATS. Includes all of the library; what depends on another library has a header of
- * its own (nrt/libevent.h). */
+/* nrt: HTTP over NATS. Includes all that needs no other library; not nrt/curl.h, nrt/mhd.h,
+ * nrt/libevent.h, and what they stand on, nrt/bridge.h. Read nrt/base.h first: it says what holds
+ * everywhere. */
 #ifndef NRT_NRT_H
 #define NRT_NRT_H
 

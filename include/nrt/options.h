@@ -1,4 +1,4 @@
-/* What a connection can be told. Fill in with nrt_options_init, change what you mean. */
+/* What a connection can be told, and what it tells of itself. */
 #ifndef NRT_OPTIONS_H
 #define NRT_OPTIONS_H
 
@@ -9,19 +9,22 @@
 extern "C" {
 #endif
 
+/* A connection to NATS: nrt/conn.h. */
 typedef struct nrt_conn nrt_conn;
 
+/* How much a line of the log matters. */
 typedef enum nrt_log_level {
-    NRT_LOG_ERROR = 0,
-    NRT_LOG_WARN = 1,
-    NRT_LOG_INFO = 2,
-    NRT_LOG_DEBUG = 3,
+    NRT_LOG_ERROR = 0, /* something does not work, and somebody must see to it */
+    NRT_LOG_WARN = 1,  /* something went wrong, or is not as it should be; the work goes on */
+    NRT_LOG_INFO = 2,  /* what an operator likes to know */
+    NRT_LOG_DEBUG = 3, /* each connection, each refusal */
 } nrt_log_level;
 
-/* One line for the log, without a newline; valid during the call. Comes on the connection's thread.
- */
+/* One line for the log, without a newline and without a secret; valid during the call. Comes on the
+ * connection's thread. */
 typedef void (*nrt_log_fn)(nrt_log_level level, const char *text, void *arg);
 
+/* What has become of a connection. */
 typedef enum nrt_conn_event {
     NRT_CONN_CONNECTED = 0,    /* ready: subscriptions are in place again */
     NRT_CONN_DISCONNECTED = 1, /* was connected, is no more; reconnecting has begun */
@@ -42,13 +45,16 @@ typedef enum nrt_retry {
     NRT_RETRY_NO_SERVICE = 4, /* nobody listens: someone may in a moment; once */
 } nrt_retry;
 
-/* Tells of changes of the connection; `error` and `detail` say why (0 and "" when connected). Comes
- * on the connection's thread, `detail` is valid during the call. */
+/* Tells of changes of the connection; `error` and `detail` say why (0 and "" when connected):
+ * NRT_ERR_RESOLVE, NRT_ERR_CONNECT, NRT_ERR_TIMEOUT, NRT_ERR_TLS, NRT_ERR_AUTH, NRT_ERR_SERVER,
+ * NRT_ERR_SYSTEM, NRT_ERR_MEMORY. Comes on the connection's thread, never from inside
+ * nrt_conn_open; `detail` is valid during the call. */
 typedef void (*nrt_conn_event_fn)(nrt_conn *conn, nrt_conn_event event, int error,
                                   const char *detail, void *arg);
 
-/* Strings are copied by nrt_conn_open; NULL means "not set". Times in milliseconds, sizes in bytes.
- */
+/* The settings of a connection. What stands behind the last semicolon of a comment is the default;
+ * of strings, NULL means "not set", and nrt_conn_open copies them. 0 of a number that has a default
+ * is NRT_ERR_USAGE, unless its comment says what 0 means. */
 typedef struct nrt_options {
     size_t size;         /* set by nrt_options_init; lets older programs use newer libraries */
     const char *servers; /* nats:// or tls://[user:password@|token@]host[:port],…;
@@ -66,13 +72,13 @@ typedef struct nrt_options {
     /* Who we are: one kind of it, user and password, token, creds, nkey, or jwt and seed; or what
      * the servers' URLs have. What a server tells of takes the credentials of the first URL. Files
      * are read again at each attempt to connect: regular files, up to 64 KiB. */
-    const char *user;
-    const char *password;
-    const char *token;
-    const char *creds; /* file with a JWT and an nkey seed, as nsc writes it */
-    const char *nkey;  /* file with an nkey seed */
-    const char *jwt;   /* the JWT itself; with `seed`, unless it is a bearer's */
-    const char *seed;  /* the nkey seed itself; alone, it is a login by nkey */
+    const char *user;     /* a name, */
+    const char *password; /* and its password */
+    const char *token;    /* a token alone */
+    const char *creds;    /* file with a JWT and an nkey seed, as nsc writes it */
+    const char *nkey;     /* file with an nkey seed */
+    const char *jwt;      /* the JWT itself; with `seed`, unless it is a bearer's */
+    const char *seed;     /* the nkey seed itself; alone, it is a login by nkey */
 
     /* TLS (1.2 or newer) is used where the server asks for it. With tls:// or any of these it is
      * insisted on: NRT_ERR_TLS where there is none. The server's certificate must be for the host
@@ -106,20 +112,22 @@ typedef struct nrt_options {
     size_t max_fields;    /* fields in a head; 100. From NATS, 8 more */
     size_t max_target;    /* request target; 8 KiB */
 
-    nrt_log_fn log; /* NULL: silent */
-    void *log_arg;
+    nrt_log_fn log;          /* NULL: silent */
+    void *log_arg;           /* for `log` */
     nrt_log_level log_level; /* up to which; NRT_LOG_INFO */
 
-    nrt_conn_event_fn on_event;
-    void *on_event_arg;
+    nrt_conn_event_fn on_event; /* NULL: nobody is told */
+    void *on_event_arg;         /* for `on_event` */
 
-    const nrt_loop
-        *loop; /* NULL: the built-in one. Copied; its `data` must outlive the connection. */
+    /* NULL: the built-in one, driven by nrt_conn_dispatch. Copied; its `data` must outlive the
+     * connection. NRT_ERR_USAGE where an operation is missing. */
+    const nrt_loop *loop;
 } nrt_options;
 
-/* The defaults above. `size` is sizeof(nrt_options) as the caller was compiled. */
+/* What nrt_options_init calls: `size` is sizeof(nrt_options) as the caller was compiled. */
 NRT_API void nrt_options_init_sized(nrt_options *options, size_t size);
 
+/* Fills in the defaults. Without it nrt_conn_open gives NRT_ERR_USAGE, or worse. */
 static inline void nrt_options_init(nrt_options *options) {
     nrt_options_init_sized(options, sizeof(*options));
 }
