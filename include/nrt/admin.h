@@ -19,15 +19,17 @@
 extern "C" {
 #endif
 
+/* What the listener can be told. */
 typedef struct nrt_admin_options {
     size_t size; /* set by nrt_admin_options_init */
     /* Why the program cannot do its work now, although its connection and its services could: a
      * sentence, for /readyz; NULL: it can. Valid until the next call; on the connection's thread;
      * must neither wait nor end the connection or the listener. NULL: never asked. */
     const char *(*why_not_ready)(void *arg);
-    void *why_not_ready_arg;
+    void *why_not_ready_arg; /* for `why_not_ready` */
 } nrt_admin_options;
 
+/* Fills in the defaults. */
 static inline void nrt_admin_options_init(nrt_admin_options *options) {
     memset(options, 0, sizeof(*options));
     options->size = sizeof(*options);
@@ -42,8 +44,8 @@ static inline void nrt_admin_options_init(nrt_admin_options *options) {
  *
  * Sets *url (may be NULL) to "http://127.0.0.1:9464" or "unix:/path", valid as long as it listens.
  * NRT_ERR_USAGE (`listen`), NRT_ERR_SYSTEM (cannot listen there), NRT_ERR_STATE (there is one
- * already, or the connection is draining), NRT_ERR_MEMORY, NRT_ERR_FORK; nrt_conn_error has more.
- */
+ * already, or the connection is draining), NRT_ERR_MEMORY, NRT_ERR_CANCELED (destroyed meanwhile);
+ * nrt_conn_error says more. */
 NRT_API int nrt_admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options *options,
                            const char **url);
 
