@@ -103,6 +103,7 @@ typedef struct {
     ngx_str_t                   reason;
     ngx_array_t                 fields;   /* ngx_table_elt_t */
     ngx_array_t                 trailers; /* ngx_table_elt_t */
+    ngx_chain_t                *interim;  /* heads that go out before */
     ngx_chain_t                *pending;  /* not handed to the filters */
     ngx_chain_t                *busy;
     ngx_chain_t                *free;
@@ -202,6 +203,7 @@ nrt_request *ngx_http_nrt_create_request(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_nrt_copy_fields(ngx_http_request_t *r, ngx_array_t *to,
     const nrt_fields *from);
+ngx_uint_t ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_str_t *name);
 ngx_int_t ngx_http_nrt_set_fields(ngx_http_request_t *r,
     ngx_http_nrt_ctx_t *ctx, ngx_uint_t redirect);
 ngx_int_t ngx_http_nrt_set_challenge(ngx_http_request_t *r,
@@ -216,6 +218,7 @@ ngx_str_t *ngx_http_nrt_accel_field(ngx_http_nrt_ctx_t *ctx, char *name,
 
 extern const nrt_stream_events  ngx_http_nrt_events;
 
+void ngx_http_nrt_note(ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_wake(ngx_event_t *ev);
 void ngx_http_nrt_write_handler(ngx_http_request_t *r);
 
@@ -224,6 +227,12 @@ void ngx_http_nrt_write_handler(ngx_http_request_t *r);
 ngx_uint_t ngx_http_nrt_has_page(ngx_http_request_t *r, ngx_uint_t status);
 void ngx_http_nrt_fail(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     int error, const char *detail);
+
+/* ngx_http_nrt_interim.c */
+
+void ngx_http_nrt_on_interim(const nrt_response *response, void *arg);
+ngx_int_t ngx_http_nrt_send_interim(ngx_http_request_t *r,
+    ngx_http_nrt_ctx_t *ctx);
 
 /* ngx_http_nrt_output.c */
 

@@ -296,13 +296,15 @@ ngx_http_nrt_is_in(ngx_array_t *list, ngx_str_t *name)
 
 /* what is not for the client: of this connection only, for nginx, or hidden */
 
-static ngx_uint_t
-ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_http_nrt_loc_conf_t *nlcf,
-    ngx_str_t *name)
+ngx_uint_t
+ngx_http_nrt_is_hidden(ngx_http_nrt_ctx_t *ctx, ngx_str_t *name)
 {
-    uint8_t      id, flags;
-    nrt_str      text;
-    ngx_uint_t   i;
+    uint8_t                   id, flags;
+    nrt_str                   text;
+    ngx_uint_t                i;
+    ngx_http_nrt_loc_conf_t  *nlcf;
+
+    nlcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_nrt_module);
 
     text.ptr = (char *) name->data;
     text.len = name->len;
@@ -335,11 +337,8 @@ ngx_int_t
 ngx_http_nrt_set_fields(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     ngx_uint_t redirect)
 {
-    ngx_uint_t                i, k;
-    ngx_table_elt_t          *h;
-    ngx_http_nrt_loc_conf_t  *nlcf;
-
-    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_nrt_module);
+    ngx_uint_t        i, k;
+    ngx_table_elt_t  *h;
 
     h = ctx->fields.elts;
 
@@ -357,7 +356,7 @@ ngx_http_nrt_set_fields(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
             }
         }
 
-        if (!ngx_http_nrt_is_hidden(ctx, nlcf, &h[i].key)
+        if (!ngx_http_nrt_is_hidden(ctx, &h[i].key)
             && ngx_http_nrt_set_field(r, &h[i]) != NGX_OK)
         {
             return NGX_ERROR;

@@ -100,6 +100,38 @@ ngx_http_nrt_give_credit(ngx_http_nrt_ctx_t *ctx)
 }
 
 
+/*
+ * Where the end of the connection is the end of the response, a client could take it for the
+ * whole: it gets a reset, and over TLS no close_notify.
+ */
+
+static void
+ngx_http_nrt_break_off(ngx_http_request_t *r)
+{
+    struct linger      linger;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (r->stream || r->chunked || r->headers_out.content_length_n >= 0) {
+        return;
+    }
+
+    c->error = 1;
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
+                   sizeof(struct linger))
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                      "setsockopt(SO_LINGER) failed");
+    }
+}
+
+
 void
 ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 {
@@ -172,6 +204,7 @@ ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "nrt: the response broke off: %V", &ctx->detail);
 
+        ngx_http_nrt_break_off(r);
         ngx_http_nrt_finalize(r, ctx, NGX_ERROR);
     }
 }

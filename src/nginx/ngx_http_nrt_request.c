@@ -250,9 +250,16 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
                || ngx_http_nrt_request_trailers(r))
     {
         options.body_follows = 1;
-        options.length = r->reading_body ? r->headers_in.content_length_n
-                                         : size;
+        options.length = size;
         ctx->uploading = 1;
+
+        if (r->reading_body) {
+
+            /* of chunks, nginx counts there what has come */
+
+            options.length = r->headers_in.chunked
+                             ? -1 : r->headers_in.content_length_n;
+        }
 
     } else if (size) {
         error = ngx_http_nrt_set_body(r, request, (size_t) size);

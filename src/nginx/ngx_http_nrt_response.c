@@ -16,7 +16,7 @@ static u_char  ngx_http_nrt_get[] = "GET";
 
 /* ---- what the library tells ---- */
 
-static void
+void
 ngx_http_nrt_note(ngx_http_nrt_ctx_t *ctx)
 {
     if (!ctx->done) {
@@ -215,7 +215,7 @@ ngx_http_nrt_on_closed(const nrt_result *result, void *arg)
 
 const nrt_stream_events  ngx_http_nrt_events = {
     sizeof(nrt_stream_events),
-    NULL,                                  /* interim */
+    ngx_http_nrt_on_interim,
     ngx_http_nrt_on_head,
     ngx_http_nrt_on_data,
     ngx_http_nrt_on_end,
@@ -422,6 +422,12 @@ ngx_http_nrt_send_head(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
         r->expect_trailers = 1;
     }
 
+    /* the rest of the request's body is not wanted, and would be taken for the next request */
+
+    if (r->reading_body) {
+        r->keepalive = 0;
+    }
+
     ctx->header_done = 1;
 
     rc = ngx_http_send_header(r);
@@ -443,6 +449,11 @@ ngx_http_nrt_send_head(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 static void
 ngx_http_nrt_process(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 {
+    if (ctx->interim && ngx_http_nrt_send_interim(r, ctx) != NGX_OK) {
+        ngx_http_nrt_finalize(r, ctx, NGX_ERROR);
+        return;
+    }
+
     if (!ctx->header_done) {
 
         if (!ctx->head) {
