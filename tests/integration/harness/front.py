@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from .clock import until
+from .clock import DEADLINE, until
 from .message import assert_problem
 from .nginx import Nginx
 
@@ -86,11 +86,30 @@ class NginxFront(Nginx):
         return self
 
     def status(self, field):
-        with open(f"/proc/{self.worker_pids[0]}/status", encoding="ascii") as status:
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             return int(re.search(rf"^{field}:\s+(\d+)", status.read(), re.M).group(1))
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.worker_pids[0]}/fd"))
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def pid(self):
+        return self.worker_pids[0]
+
+    @property
+    def stderr(self):
+        return self.child.stderr
+
+    def wait(self, timeout=DEADLINE):
+        return self.child.wait(timeout)
+
+    def kill(self):
+        """kill -9 of all its processes: a master that is gone leaves its workers."""
+        pids = self.worker_pids
+        self.child.expected = None
+        self.child.kill()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
 
     def stop(self):
         """Finishes what is in flight, and the exit code."""
