@@ -126,6 +126,7 @@ typedef struct {
     unsigned                    upgrade:1;    /* asked for */
     unsigned                    upgraded:1;
     unsigned                    client_ended:1;
+    unsigned                    half_closed:1;    /* towards the client */
     unsigned                    uploading:1;
     unsigned                    done:1;   /* nothing may be touched any more */
 } ngx_http_nrt_ctx_t;

@@ -14,10 +14,24 @@ ngx_http_nrt_is_blocked(ngx_http_request_t *r)
 }
 
 
+/* a tunnel whose service has said all goes on the other way; TLS has no such half */
+
+static ngx_uint_t
+ngx_http_nrt_is_half(ngx_http_nrt_ctx_t *ctx)
+{
+    return ctx->upgraded && ctx->ended && !ctx->closed
+#if (NGX_HTTP_SSL)
+           && ctx->request->connection->ssl == NULL
+#endif
+           ;
+}
+
+
 static ngx_uint_t
 ngx_http_nrt_is_last(ngx_http_nrt_ctx_t *ctx)
 {
-    return ctx->ended && !ctx->last_sent && ctx->error != NRT_ERR_MEMORY;
+    return ctx->ended && !ctx->last_sent && ctx->error != NRT_ERR_MEMORY
+           && !ngx_http_nrt_is_half(ctx);
 }
 
 
@@ -195,6 +209,15 @@ ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 
     if (wev->timer_set && !wev->delayed) {
         ngx_del_timer(wev);
+    }
+
+    if (ngx_http_nrt_is_half(ctx) && !ctx->half_closed) {
+        ctx->half_closed = 1;
+
+        if (ngx_shutdown_socket(r->connection->fd, NGX_WRITE_SHUTDOWN) == -1) {
+            ngx_http_nrt_finalize(r, ctx, NGX_ERROR);
+            return;
+        }
     }
 
     if (ctx->closed || ctx->error == NRT_ERR_MEMORY) {

@@ -250,15 +250,18 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
                || ngx_http_nrt_request_trailers(r))
     {
         options.body_follows = 1;
-        options.length = size;
         ctx->uploading = 1;
 
-        if (r->reading_body) {
+        /* what has a length has no trailers; of chunks, nginx counts there what has come */
 
-            /* of chunks, nginx counts there what has come */
+        if (ngx_http_nrt_request_trailers(r)
+            || (r->reading_body && r->headers_in.chunked))
+        {
+            options.length = -1;
 
-            options.length = r->headers_in.chunked
-                             ? -1 : r->headers_in.content_length_n;
+        } else {
+            options.length = r->reading_body ? r->headers_in.content_length_n
+                                             : size;
         }
 
     } else if (size) {

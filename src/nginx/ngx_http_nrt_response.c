@@ -6,6 +6,8 @@
 
 #include "ngx_http_nrt.h"
 
+#include "core/message.h"
+
 
 static void ngx_http_nrt_process(ngx_http_request_t *r,
     ngx_http_nrt_ctx_t *ctx);
@@ -22,6 +24,45 @@ ngx_http_nrt_note(ngx_http_nrt_ctx_t *ctx)
     if (!ctx->done) {
         ngx_post_event(&ctx->event, &ngx_posted_events);
     }
+}
+
+
+/* the protocol that the service has changed to is no field of the message to the library */
+
+static ngx_int_t
+ngx_http_nrt_add_upgrade(ngx_http_nrt_ctx_t *ctx, const nrt_response *response)
+{
+    nrt_str           protocol;
+    ngx_pool_t       *pool;
+    ngx_table_elt_t  *h;
+
+    protocol = response->message.upgrade;
+    pool = ctx->request->pool;
+
+    if (protocol.len == 0) {
+        return NGX_OK;
+    }
+
+    h = ngx_array_push(&ctx->fields);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->value.data = ngx_pnalloc(pool, protocol.len);
+    if (h->value.data == NULL) {
+        ctx->fields.nelts--;
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Upgrade");
+    h->lowcase_key = (u_char *) "upgrade";
+    h->value.len = protocol.len;
+    ngx_memcpy(h->value.data, protocol.ptr, protocol.len);
+
+    return NGX_OK;
 }
 
 
@@ -46,6 +87,12 @@ ngx_http_nrt_on_head(const nrt_response *response, void *arg)
     if (ngx_http_nrt_copy_fields(r, &ctx->fields,
                                  nrt_response_fields(response))
         != NGX_OK)
+    {
+        ctx->error = NRT_ERR_MEMORY;
+    }
+
+    if (ctx->status == NGX_HTTP_SWITCHING_PROTOCOLS
+        && ngx_http_nrt_add_upgrade(ctx, response) != NGX_OK)
     {
         ctx->error = NRT_ERR_MEMORY;
     }
