@@ -37,7 +37,7 @@ def descriptors():
 
 
 @pytest.fixture
-def source(world, nats, descriptors):
+def source(world, front, nats, descriptors):
     """The server of events behind sidecar and gateway."""
     server = world.start([sys.executable, os.path.join(HERE, "harness", "event_source.py")],
                          "events", stdin=subprocess.PIPE)
@@ -46,7 +46,7 @@ def source(world, nats, descriptors):
     server.sidecar = world.serve(
         nats, "events.nats", f"http://127.0.0.1:{port}",
         args=["--max-connections", CLIENTS + 10, "--max-in-flight", CLIENTS + 10])
-    server.gateway = world.gateway(nats, "--route", "/=events.nats")
+    server.gateway = front(nats, "--route", "/=events.nats")
     return server
 
 
@@ -82,7 +82,7 @@ def test_curl_prints_each_event_before_the_next_is_written(world, source):
         f"id: {number}\ndata: event {number}\n\n" for number in (1, 2, 3))
 
 
-def test_the_head_is_there_before_the_first_event(world, nats):
+def test_the_head_is_there_before_the_first_event(world, front, nats):
     """EventSource.onopen, and what a page shows then, must not wait for something to happen."""
     go = threading.Event()
 
@@ -93,7 +93,7 @@ def test_the_head_is_there_before_the_first_event(world, nats):
         connection.send("data: 1\n\n")
 
     world.serve(nats, "events.nats", world.origin(script=script))
-    client = world.client(world.gateway(nats, "--route", "/=events.nats"))
+    client = world.client(front(nats, "--route", "/=events.nats"))
     client.send(request_bytes("GET", "/"))
     head = client.reader.head(Answer)
     assert (head.status, head.get("Content-Type")) == (200, "text/event-stream; charset=utf-8")
@@ -103,7 +103,7 @@ def test_the_head_is_there_before_the_first_event(world, nats):
     assert client.reader.exactly(5) == b"0\r\n\r\n"
 
 
-def test_silence_between_events_is_longer_than_any_timeout(world, nats):
+def test_silence_between_events_is_longer_than_any_timeout(world, front, nats):
     """Neither the sidecar's nor the gateway's, nor the one for clients that are silent: the pings of
     the exchange tell that both are there."""
     go = threading.Event()
@@ -117,8 +117,7 @@ def test_silence_between_events_is_longer_than_any_timeout(world, nats):
         connection.send("data: 2\n\n")
 
     world.serve(nats, "events.nats", world.origin(script=script), args=["--timeout", "300ms"])
-    gateway = world.gateway(nats, "--route", "/=events.nats", "--timeout", "300ms",
-                            "--idle-timeout", "300ms")
+    gateway = front(nats, "--route", "/=events.nats", "--timeout", "300ms", "--idle-timeout", "300ms")
     client = world.client(gateway, timeout=DEADLINE * 3)
     client.send(request_bytes("GET", "/"))
     client.reader.head(Answer)
