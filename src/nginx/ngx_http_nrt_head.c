@@ -117,7 +117,9 @@ ngx_http_nrt_add(nrt_fields *fields, ngx_str_t *name, ngx_str_t *value)
     v.ptr = value->len ? (char *) value->data : "";
     v.len = value->len;
 
-    return nrt_fields_add(fields, n, v);
+    /* nginx takes a tab for a part of the value */
+
+    return nrt_fields_add(fields, n, nrt__str_trim(v));
 }
 
 

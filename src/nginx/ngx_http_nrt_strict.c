@@ -59,23 +59,42 @@ ngx_http_nrt_buffer_end(ngx_http_request_t *r, u_char *p, u_char **start)
 }
 
 
-/* whether each line that ends in there does so in CRLF; nginx has put NUL over the first CR */
+/*
+ * Whether each line that ends in there does so in CRLF; nginx has put NUL over the first CR. Lines
+ * behind the first are such as nginx has left out, which have to have a name that might be one.
+ */
 
 static ngx_uint_t
 ngx_http_nrt_is_crlf(u_char *from, u_char *to, ngx_uint_t *lines)
 {
-    u_char  *p;
+    u_char   *p, *line;
+    nrt_str   name;
+
+    line = from;
 
     for (p = from; p < to; p++) {
 
-        if (*p == LF) {
+        if (*p != LF) {
+            continue;
+        }
 
-            if (p == from || (p[-1] != CR && p - 1 != from)) {
+        if (p == from || (p[-1] != CR && p - 1 != from)) {
+            return 0;
+        }
+
+        /* the empty line is the last */
+
+        if ((*lines)++ && p - line > 1) {
+            name.ptr = (char *) line;
+            name.len = ngx_strlchr(line, p, ':')
+                       ? ngx_strlchr(line, p, ':') - line : 0;
+
+            if (!nrt__is_token(name)) {
                 return 0;
             }
-
-            (*lines)++;
         }
+
+        line = p + 1;
     }
 
     return 1;
@@ -345,10 +364,13 @@ ngx_http_nrt_check_fields(ngx_http_request_t *r, const char **why)
 ngx_int_t
 ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
 {
+    u_char            ch;
+    size_t            i;
     ngx_int_t         error;
     ngx_table_elt_t  *h;
 
     if (r->http_version < NGX_HTTP_VERSION_10) {
+        r->http_version = NGX_HTTP_VERSION_10;    /* or nginx sends no head */
         *why = "the version is not HTTP/1.0 or HTTP/1.1";
         return NRT_ERR_BAD_REQUEST;
     }
@@ -377,11 +399,13 @@ ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
         return NRT_ERR_TARGET_TOO_LONG;
     }
 
-    if (ngx_strlchr(r->unparsed_uri.data,
-                    r->unparsed_uri.data + r->unparsed_uri.len, '#'))
-    {
-        *why = "a target has no fragment";
-        return NRT_ERR_BAD_REQUEST;
+    for (i = 0; i < r->unparsed_uri.len; i++) {
+        ch = r->unparsed_uri.data[i];
+
+        if (ch <= ' ' || ch >= 0x7f || ch == '#') {
+            *why = "the target has a fragment, or a character that no URI has";
+            return NRT_ERR_BAD_REQUEST;
+        }
     }
 
     h = r->headers_in.upgrade;
