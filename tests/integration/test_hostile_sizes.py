@@ -31,8 +31,8 @@ def origin(world, nats):
 
 
 @pytest.fixture
-def gateway(world, nats, origin):
-    return world.gateway(nats, "--route", "/=weather.nats")
+def gateway(front, nats, origin):
+    return front(nats, "--route", "/=weather.nats")
 
 
 def test_no_size_of_a_request_ends_the_shared_connection(world, nats, gateway, origin):
@@ -82,7 +82,7 @@ def test_no_size_of_a_response_ends_the_shared_connection(world, nats, gateway, 
     connections.unharmed()
 
 
-def test_a_limit_that_shrinks_while_the_programs_run_is_kept_at_once(world):
+def test_a_limit_that_shrinks_while_the_programs_run_is_kept_at_once(world, front):
     """The latest INFO holds. (nats-server itself does not tell of a max_payload that is reloaded:
     there, the first message over it costs the connection. So this server is a fake.)"""
     published = []
@@ -99,7 +99,7 @@ def test_a_limit_that_shrinks_while_the_programs_run_is_kept_at_once(world):
             session.send(b"MSG %s %s %d\r\n%s\r\n" % (reply.encode(), sid, len(answer), answer))
 
     server = world.closing(FakeNats(script))
-    gateway = world.gateway(server.url, "--route", "/=weather.nats")
+    gateway = front(server.url, "--route", "/=weather.nats")
     client = world.client(gateway)
     assert client.post("/", b"b" * 60000).status == 200
     assert_problem(client.post("/", b"b" * 60000), 413, "too-large")
@@ -108,11 +108,11 @@ def test_a_limit_that_shrinks_while_the_programs_run_is_kept_at_once(world):
     assert len(published) == 2 and published[1] < 16 * 1024 and server.count == 1
 
 
-def test_an_error_about_what_is_too_large_fits_itself(world, peer):
+def test_an_error_about_what_is_too_large_fits_itself(world, front, peer):
     """With the smallest limits, where even the explanation could be too large."""
     nats = world.nats(monitor=True, config="max_payload: 1KB\n")
     world.serve(nats, "weather.nats", world.origin(plain(b"x" * 5000)))
-    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client = world.client(front(nats, "--route", "/=weather.nats"))
     connections = Connections(nats)
     assert client.get("/").body == b"x" * 5000
     payload = gowire.request("GET", "/", "weather.nats")
@@ -126,8 +126,8 @@ def test_an_error_about_what_is_too_large_fits_itself(world, peer):
 # ---- clients that go away ----------------------------------------------------------------------
 
 
-def test_clients_that_leave_while_they_wait_leave_nothing_behind(world, nats, peer):
-    gateway = world.gateway(nats, "--route", "/=weather.nats")
+def test_clients_that_leave_while_they_wait_leave_nothing_behind(world, front, nats, peer):
+    gateway = front(nats, "--route", "/=weather.nats")
     requests = []
     peer.subscribe(SUBJECT + "*", "nrt", requests.append)
     idle, before = gateway.descriptors(), gateway.status("VmRSS")
@@ -164,9 +164,9 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_never_served(world
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
-def test_the_gateway_sends_a_request_once_whatever_becomes_of_it(world, nats, peer, method):
+def test_the_gateway_sends_a_request_once_whatever_becomes_of_it(world, front, nats, peer, method):
     """No answer in time, or one that is none: not sent again."""
-    gateway = world.gateway(nats, "--route", "/=weather.nats", "--timeout", "300ms")
+    gateway = front(nats, "--route", "/=weather.nats", "--timeout", "300ms")
     seen = []
 
     def reply(message):
@@ -181,11 +181,11 @@ def test_the_gateway_sends_a_request_once_whatever_becomes_of_it(world, nats, pe
     assert seen == [b"/silent", b"/junk"]
 
 
-def test_a_lost_broker_does_not_make_a_request_happen_twice(world, peer):
+def test_a_lost_broker_does_not_make_a_request_happen_twice(world, front, peer):
     nats, gate = world.nats(), Gate()
     origin = world.origin(lambda request: (request.target == "/held" and gate.wait()) or plain("x"))
     world.serve(nats, "weather.nats", origin)
-    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    gateway = front(nats, "--route", "/=weather.nats")
     client = world.client(gateway)
     client.send(request_bytes("POST", "/held", body=b"pay"))
     gate.wait_entered()

@@ -151,9 +151,9 @@ def test_an_old_client_gets_no_stream_and_none_is_left_open_for_it(world, nats, 
 
 
 @pytest.fixture
-def old(world, nats, peer):
+def old(world, front, nats, peer):
     """old(reply, METHOD): what a client of the gateway gets when an old service replies that."""
-    gateway = world.gateway(nats, "--route", "/=old.nats")
+    gateway = front(nats, "--route", "/=old.nats")
 
     def ask(reply, method="GET", body=None):
         ask.service = gowire.OldService(peer, "old.nats", reply)
@@ -224,9 +224,9 @@ UPGRADE = request_bytes("GET", "/", fields=[("Connection", "Upgrade"), ("Upgrade
     (LARGE, 413, "too-large"), (CHUNKS, 413, "too-large"), (UPGRADE, 501, "unsupported"),
 ], ids=["a large body", "a body that takes its time", "an upgrade"])
 def test_what_needs_a_stream_is_refused_and_an_old_service_does_not_run_half_of_it(
-        world, nats, peer, request_, status, code):
+        world, front, nats, peer, request_, status, code):
     seen = peer.subscribe("nrt.requests.old.nats.*", "nrt")
-    client = world.client(world.gateway(nats, "--route", "/=old.nats"))
+    client = world.client(front(nats, "--route", "/=old.nats", streams=True))
     client.send(request_)
     problem = assert_problem(client.answer(), status, code)
     assert "streams" in problem["detail"]
@@ -251,9 +251,9 @@ def test_what_the_old_service_gets_is_what_it_can_read(world, nats, peer):
     assert body == b"hello"
 
 
-def test_the_gateway_turns_chunks_into_one_request(world, nats, peer):
+def test_the_gateway_turns_chunks_into_one_request(world, front, nats, peer):
     service = gowire.OldService(peer, "old.nats", gowire.response(None, b"ok"))
-    client = world.client(world.gateway(nats, "--route", "/=old.nats"))
+    client = world.client(front(nats, "--route", "/=old.nats"))
     client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                 "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n")
     assert client.answer().body == b"ok"

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from .clock import DEADLINE, until
+from .clock import DEADLINE
 from .message import assert_problem
 from .nginx import Nginx
 
@@ -14,7 +14,12 @@ FORWARDED = """
     nrt_set_header X-Forwarded-Proto $scheme;
     nrt_set_header X-Forwarded-Host $http_host;
     nrt_set_header Via "1.1 nrt";
-"""
+""" + "".join(f'nrt_set_header {name} "";' for name in (
+    "Forwarded", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix", "X-Forwarded-Ssl",
+    "X-Forwarded-Scheme", "X-Forwarded-User"))
+
+# As much head as `nrt gateway` takes.
+HEADS = "large_client_header_buffers 16 8k;"
 
 # Of the options of `nrt gateway`, the directives that mean the same.
 DIRECTIVES = {
@@ -63,14 +68,19 @@ class Front:
         if not self.is_nginx:
             return self.world.gateway(server, *args)
         urls = getattr(server, "url", server).replace(",", " ")
-        return NginxFront(self.world, f"nrt_server {urls}; {FORWARDED} {directives(args, streams)}").start()
+        return NginxFront(self.world, f"nrt_server {urls}; {HEADS} {FORWARDED} {directives(args, streams)}").start()
 
     def assert_refused(self, answer, status, *codes):
         """Our own answer, or that of nginx where it has not got to us: a page, with the same status."""
-        if self.is_nginx and answer.error is None:
-            assert answer.status == status and b"<center>nginx" in answer.body, answer
+        if answer.error is None:
+            assert answer.status == status and self.is_refusal(answer), answer
         else:
             assert_problem(answer, status, *codes)
+
+    def is_refusal(self, answer):
+        """Whether it is no answer of the service."""
+        own = b"<center>nginx" in answer.body if answer.body else answer.get("NRT-ID") is None
+        return bool(answer.error) or (self.is_nginx and own)
 
 
 class NginxFront(Nginx):
@@ -82,7 +92,7 @@ class NginxFront(Nginx):
 
     def start(self):
         super().start()
-        until(lambda: self.worker_pids, "the worker is there")
+        self.child.wait_line("nrt: connected to NATS")
         return self
 
     def status(self, field):
