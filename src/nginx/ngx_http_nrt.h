@@ -191,6 +191,9 @@ void ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
 /* ngx_http_nrt_strict.c */
 
 ngx_int_t ngx_http_nrt_check(ngx_http_request_t *r, const char **why);
+
+/* ngx_http_nrt_chunks.c */
+
 ngx_int_t ngx_http_nrt_check_chunks(ngx_http_request_t *r);
 const char *ngx_http_nrt_bad_chunks(ngx_http_request_t *r);
 nrt_fields *ngx_http_nrt_request_trailers(ngx_http_request_t *r);

@@ -4,6 +4,9 @@
 
 #include "ngx_http_nrt.h"
 
+#include "core/client.h"
+#include "lib/conn_private.h"
+
 
 static void ngx_http_nrt_body_handler(ngx_http_request_t *r);
 static void ngx_http_nrt_read_body(ngx_http_request_t *r);
@@ -162,13 +165,43 @@ ngx_http_nrt_target(ngx_http_request_t *r, ngx_str_t *host, ngx_str_t *uri,
 }
 
 
-/* a body that is all here, and fits in one message with the head */
+/*
+ * Whether it goes in one message with the head: all of it is here, and it is short, or not known to
+ * be for a service that takes streams. What has trailers is a stream.
+ */
+
+static ngx_uint_t
+ngx_http_nrt_is_whole(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
+    ngx_str_t *host, off_t size)
+{
+    nrt_str        name;
+    nrt_conn_info  info;
+
+    if (r->reading_body || ngx_http_nrt_request_trailers(r)) {
+        return 0;
+    }
+
+    if (size <= NGX_HTTP_NRT_SMALL_BODY) {
+        return 1;
+    }
+
+    name.ptr = (char *) host->data;
+    name.len = host->len;
+    info.size = sizeof(nrt_conn_info);
+
+    return !nrt__client_is_framed(ctx->peer->conn->client, name)
+           && nrt_conn_info_get(ctx->peer->conn, &info) == 0
+           && size <= (off_t) info.max_payload;
+}
+
 
 static int
 ngx_http_nrt_set_body(ngx_http_request_t *r, nrt_request *request, size_t size)
 {
     u_char       *start, *p;
+    off_t         n;
     nrt_str       body;
+    ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     start = ngx_pnalloc(r->pool, size);
@@ -179,7 +212,20 @@ ngx_http_nrt_set_body(ngx_http_request_t *r, nrt_request *request, size_t size)
     p = start;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+
+        } else if (b->in_file) {
+            n = b->file_last - b->file_pos;
+
+            if (ngx_read_file(b->file, p, (size_t) n, b->file_pos) != n) {
+                return NRT_ERR_SYSTEM;
+            }
+
+            p += n;
+        }
     }
 
     body.ptr = (char *) start;
@@ -197,7 +243,6 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     off_t                     size;
     char                     *upgrade;
     ngx_str_t                 host, uri;
-    ngx_uint_t                files;
     ngx_chain_t              *cl;
     nrt_request              *request;
     nrt_stream_options        options;
@@ -216,12 +261,10 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     }
 
     size = 0;
-    files = 0;
 
     for (cl = r->request_body ? r->request_body->bufs : NULL; cl; cl = cl->next)
     {
         size += ngx_buf_size(cl->buf);
-        files |= cl->buf->in_file;
     }
 
     request = ngx_http_nrt_create_request(r, &host, &uri, &error);
@@ -246,9 +289,7 @@ ngx_http_nrt_open(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
                            r->headers_in.upgrade->value.len + 1);
         options.upgrade = upgrade;
 
-    } else if (r->reading_body || files || size > NGX_HTTP_NRT_SMALL_BODY
-               || ngx_http_nrt_request_trailers(r))
-    {
+    } else if (!ngx_http_nrt_is_whole(r, ctx, &host, size)) {
         options.body_follows = 1;
         ctx->uploading = 1;
 

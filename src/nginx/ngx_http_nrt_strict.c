@@ -1,7 +1,6 @@
 /*
- * What nginx lets through, and RFC 9110 and 9112 do not: it is refused before anything is published.
- * Heads are looked at again, as they came; a chunked body is read by the library's strict reader on
- * its way to nginx's.
+ * What nginx lets through in heads, and RFC 9110 and 9112 do not: they are looked at again, as they
+ * came, and refused before anything is published.
  */
 
 #include "ngx_http_nrt.h"
@@ -13,20 +12,6 @@
 
 #define NGX_HTTP_NRT_NOMINATIONS  100
 #define NGX_HTTP_NRT_SINGLES      16
-
-
-typedef struct {
-    nrt__h1_reader       reader;
-    nrt__message         message;
-    ngx_recv_pt          recv;     /* of the connection, before ours */
-    ngx_http_request_t  *request;
-    unsigned             ended:1;
-    unsigned             failed:1;
-    unsigned             spoiled:1;  /* nginx has been given what it refuses */
-} ngx_http_nrt_chunks_t;
-
-
-static ssize_t ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size);
 
 
 /* ---- lines ---- */
@@ -268,11 +253,13 @@ ngx_http_nrt_check_fields(ngx_http_request_t *r, const char **why)
     uint8_t           id, flags;
     nrt_str           name, value, host, port;
     nrt_str           singles[NGX_HTTP_NRT_SINGLES];
+    size_t            size;
     ngx_uint_t        i, k, n, fields, nominations;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     n = 0;
+    size = 0;
     fields = 0;
     nominations = 0;
     part = &r->headers_in.headers.part;
@@ -305,8 +292,12 @@ ngx_http_nrt_check_fields(ngx_http_request_t *r, const char **why)
             return NRT_ERR_BAD_REQUEST;
         }
 
-        if (++fields > NRT__H1_LIMITS_DEFAULT.fields) {
-            *why = "too many fields";
+        size += name.len + sizeof(": " CRLF) - 1 + value.len;
+
+        if (++fields > NRT__H1_LIMITS_DEFAULT.fields
+            || size > NRT__H1_LIMITS_DEFAULT.head)
+        {
+            *why = "too many fields, or too long ones";
             return NRT_ERR_HEAD_TOO_LARGE;
         }
 
@@ -426,193 +417,4 @@ ngx_http_nrt_check(ngx_http_request_t *r, const char **why)
     }
 
     return 0;
-}
-
-
-/* ---- chunks ---- */
-
-/*
- * Reads on in bytes that nginx is about to. What is wrong is made so wrong that nginx refuses it,
- * too: CR and something else than LF is nowhere in chunks, but in their data, and the reader stops
- * in front of that. How many bytes nginx is to see.
- */
-
-static size_t
-ngx_http_nrt_read_chunks(ngx_http_nrt_chunks_t *chunks, u_char *buf, size_t n,
-    size_t size)
-{
-    int      event;
-    size_t   at, used;
-    nrt_str  body;
-
-    for (at = 0; at < n && !chunks->ended; at += used) {
-        event = nrt__h1_read(&chunks->reader, (char *) buf + at, n - at, &used,
-                             &body);
-
-        if (event < 0) {
-            ngx_log_error(NGX_LOG_INFO, chunks->request->connection->log, 0,
-                          "nrt: %s: %s", nrt_error_code(event),
-                          chunks->reader.reason);
-
-            chunks->failed = 1;
-            buf[at++] = CR;
-
-            if (at < size) {
-                chunks->spoiled = 1;
-                buf[at++] = 'x';
-            }
-
-            return at;
-        }
-
-        chunks->ended = event == NRT__H1_END;
-    }
-
-    return n;
-}
-
-
-static void
-ngx_http_nrt_chunks_cleanup(void *data)
-{
-    ngx_http_nrt_chunks_t  *chunks = data;
-
-    ngx_connection_t  *c;
-
-    c = chunks->request->connection;
-
-    if (c->recv == ngx_http_nrt_recv) {
-        c->recv = chunks->recv;
-    }
-
-    nrt__h1_reader_free(&chunks->reader);
-    nrt__message_free(&chunks->message);
-}
-
-
-/* a redirect takes the context of a request away, but no cleanup */
-
-static ngx_http_nrt_chunks_t *
-ngx_http_nrt_chunks(ngx_http_request_t *r)
-{
-    ngx_http_cleanup_t  *cln;
-
-    for (cln = r->main->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_nrt_chunks_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-static ssize_t
-ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size)
-{
-    ssize_t                 n;
-    ngx_http_nrt_chunks_t  *chunks;
-
-    chunks = ngx_http_nrt_chunks(c->data);
-
-    if (chunks->failed && !chunks->spoiled) {
-        chunks->spoiled = 1;
-        buf[0] = 'x';
-        return 1;
-    }
-
-    n = chunks->recv(c, buf, size);
-
-    if (n <= 0 || chunks->failed) {
-        return n;
-    }
-
-    return ngx_http_nrt_read_chunks(chunks, buf, n, size);
-}
-
-
-/* from here on until the request is over, what the client sends is looked at */
-
-ngx_int_t
-ngx_http_nrt_check_chunks(ngx_http_request_t *r)
-{
-    size_t                  used, n;
-    nrt_str                 body;
-    ngx_buf_t              *b;
-    ngx_connection_t       *c;
-    ngx_http_cleanup_t     *cln;
-    ngx_http_nrt_chunks_t  *chunks;
-
-    static char  head[] = "POST / HTTP/1.1" CRLF
-                          "Host: x" CRLF
-                          "Transfer-Encoding: chunked" CRLF CRLF;
-
-    if (r != r->main || r->stream || !r->headers_in.chunked
-        || r->request_body || r->discard_body)
-    {
-        return NGX_OK;
-    }
-
-    chunks = ngx_pcalloc(r->pool, sizeof(ngx_http_nrt_chunks_t));
-    cln = ngx_http_cleanup_add(r, 0);
-
-    if (chunks == NULL || cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    c = r->connection;
-
-    chunks->request = r;
-    chunks->recv = c->recv;
-
-    nrt__message_init(&chunks->message, 1);
-    nrt__h1_reader_init(&chunks->reader, NULL);
-    nrt__h1_begin(&chunks->reader, &chunks->message, NRT__H1_REQUEST);
-
-    cln->handler = ngx_http_nrt_chunks_cleanup;
-    cln->data = chunks;
-
-    if (nrt__h1_read(&chunks->reader, head, sizeof(head) - 1, &used, &body)
-        != NRT__H1_HEAD)
-    {
-        return NGX_ERROR;
-    }
-
-    c->recv = ngx_http_nrt_recv;
-
-    b = r->header_in;
-    n = b->last - b->pos;
-
-    if (n) {
-        (void) ngx_http_nrt_read_chunks(chunks, b->pos, n, n);
-    }
-
-    return NGX_OK;
-}
-
-
-/* why a body was refused; NULL where it was not */
-
-const char *
-ngx_http_nrt_bad_chunks(ngx_http_request_t *r)
-{
-    ngx_http_nrt_chunks_t  *chunks;
-
-    chunks = ngx_http_nrt_chunks(r);
-
-    return chunks && chunks->failed ? chunks->reader.reason : NULL;
-}
-
-
-/* those of a request that has ended; NULL where there are none */
-
-nrt_fields *
-ngx_http_nrt_request_trailers(ngx_http_request_t *r)
-{
-    ngx_http_nrt_chunks_t  *chunks;
-
-    chunks = ngx_http_nrt_chunks(r);
-
-    return chunks && chunks->ended && chunks->message.trailers.count
-           ? &chunks->message.trailers : NULL;
 }
