@@ -38,8 +38,11 @@ def policy(case, to_service):
 
 def refused_by_nginx(case):
     """What nginx itself does not take, of what is right."""
+    # It chooses its server by a host in the target, and nrt_pass could look at Host: they are to agree.
+    absolute = re.match(r"[A-Za-z]+://([^/?]*)", case.target or "")
     return (case.method in ("TRACE", "CONNECT") or case.target == "*"
             or any(len(name) + len(value) > 8000 for name, value in case.headers)  # a line fits one buffer
+            or (absolute and [absolute.group(1)] != case.all("host"))
             or len(case.all("if-match")) > 1)  # one line of those whose value it looks at
 
 

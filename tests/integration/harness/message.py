@@ -107,9 +107,17 @@ class Reader:
         return taken
 
     def exactly(self, count):
-        while len(self.buffer) < count:
-            if not self._more():
-                raise Malformed(f"closed {count - len(self.buffer)} bytes before the body's end")
+        have, more = len(self.buffer), []
+        try:
+            while have < count:
+                more.append(self.sock.recv(1 << 18) if self.sock else b"")
+                have += len(more[-1])
+                if not more[-1]:
+                    break
+        finally:
+            self.buffer += b"".join(more)
+        if have < count:
+            raise Malformed(f"closed {count - have} bytes before the body's end")
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
