@@ -182,11 +182,21 @@ void ngx_http_nrt_loop_release(nrt_loop *loop);
 /* ngx_http_nrt_request.c */
 
 ngx_int_t ngx_http_nrt_handler(ngx_http_request_t *r);
-void ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_cancel(ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_forget(void *data);
 void ngx_http_nrt_finalize(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx,
     ngx_int_t rc);
+
+/* ngx_http_nrt_body.c */
+
+ngx_uint_t ngx_http_nrt_is_whole(ngx_http_request_t *r,
+    ngx_http_nrt_ctx_t *ctx, ngx_str_t *host, off_t size);
+int ngx_http_nrt_set_body(ngx_http_request_t *r, nrt_request *request,
+    size_t size);
+ngx_int_t ngx_http_nrt_take_body(ngx_http_request_t *r,
+    ngx_http_nrt_ctx_t *ctx);
+void ngx_http_nrt_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
+void ngx_http_nrt_read_body(ngx_http_request_t *r);
 
 /* ngx_http_nrt_strict.c */
 
