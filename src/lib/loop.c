@@ -101,8 +101,14 @@ void nrt__loop_turn(nrt__loop *loop) {
     nrt__loop_leave(loop);
 }
 
+/* A turn that nobody asked for is the timer's, also where it came early, as it does on loops that
+ * count from a time they have kept: it is not set any more. */
 static void on_turn(void *arg) {
-    nrt__loop_turn(arg);
+    nrt__loop *loop = arg;
+    if (!loop->turn_asked) {
+        loop->armed_ms = -1;
+    }
+    nrt__loop_turn(loop);
 }
 
 /* What an older adapter did not know of is not there, and what is not there is not optional. */

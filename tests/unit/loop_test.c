@@ -127,10 +127,34 @@ static void a_deadline_that_was_refused_is_set_again(void **state) {
     nrt__loop_finish(&loop);
 }
 
+/* nginx and libevent count from a time they have kept: then it comes before it is due. */
+static void a_timer_that_comes_early_is_set_again(void **state) {
+    (void)state;
+    nrt__loop loop;
+    nrt__task work = {0};
+    nrt__timer timer = {0};
+    init(&loop);
+    nrt__timer_set(&loop.timers, &timer, loop.env.now_ms + 60000, on_timer, NULL);
+    nrt__loop_enter(&loop);
+    nrt__loop_leave(&loop);
+    assert_int_equal(asked.timer, 1);
+    turn(turn_arg);
+    assert_int_equal(asked.timer, 2);
+    /* Of two turns, one was asked for: the other one is the timer's. */
+    nrt__loop_defer(&loop, &work, task, NULL);
+    turn(turn_arg);
+    assert_int_equal(asked.timer, 2);
+    turn(turn_arg);
+    assert_int_equal(asked.timer, 3);
+    nrt__timer_clear(&loop.timers, &timer);
+    nrt__loop_finish(&loop);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_that_was_refused_is_asked_for_again),
         cmocka_unit_test(a_deadline_that_was_refused_is_set_again),
+        cmocka_unit_test(a_timer_that_comes_early_is_set_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
