@@ -84,6 +84,7 @@ class Nginx:
         else:
             self.child = self.world.start(self.argv, "nginx")
         until(lambda: self.master and is_listening(self.url), "nginx listens")
+        until(lambda: len(self.worker_pids) >= self.settings["workers"], "its workers")
         return self
 
     @property
