@@ -50,7 +50,7 @@ typedef struct {
     ngx_uint_t                  in_flight;
     ngx_event_t                 hold;     /* keeps a worker that is to exit */
     ngx_connection_t            dummy;    /* for the debug log of timers */
-    nrt_log_level               last;
+    ngx_uint_t                  told;     /* bits of nrt_conn_event */
 } ngx_http_nrt_peer_t;
 
 
@@ -169,6 +169,9 @@ char *ngx_http_nrt_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 /* ngx_http_nrt_conn.c */
 
 char *ngx_http_nrt_check_peer(ngx_conf_t *cf, ngx_http_nrt_peer_t *peer);
+ngx_int_t ngx_http_nrt_try(ngx_http_nrt_login_t *login, char *detail,
+    size_t size);
+ngx_uint_t ngx_http_nrt_log_level(ngx_http_nrt_peer_t *peer, int error);
 ngx_int_t ngx_http_nrt_init_process(ngx_cycle_t *cycle);
 void ngx_http_nrt_exit_process(ngx_cycle_t *cycle);
 void ngx_http_nrt_hold(ngx_http_nrt_peer_t *peer);
@@ -257,6 +260,10 @@ void ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_check_client(ngx_http_request_t *r);
 void ngx_http_nrt_tunnel_start(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
 void ngx_http_nrt_tunnel_pump(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx);
+
+/* ngx_http_nrt_user.c */
+
+char *ngx_http_nrt_check_user(ngx_conf_t *cf, ngx_http_nrt_login_t *login);
 
 /* ngx_http_nrt_variables.c */
 

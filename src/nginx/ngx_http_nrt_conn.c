@@ -42,32 +42,52 @@ ngx_http_nrt_fill(nrt_options *options, ngx_http_nrt_login_t *login)
 }
 
 
-/* says what is wrong as long as somebody is looking; nothing is connected */
+/* a connection that is not driven connects to nothing; in words, why there is none */
 
-char *
-ngx_http_nrt_check_peer(ngx_conf_t *cf, ngx_http_nrt_peer_t *peer)
+ngx_int_t
+ngx_http_nrt_try(ngx_http_nrt_login_t *login, char *detail, size_t size)
 {
     int           error;
-    char          detail[512];
     nrt_conn     *conn;
     nrt_options   options;
 
-    ngx_http_nrt_fill(&options, &peer->login);
+    ngx_http_nrt_fill(&options, login);
 
     detail[0] = '\0';
     options.detail = detail;
-    options.detail_size = sizeof(detail);
+    options.detail_size = size;
 
     conn = nrt_conn_open(&options, &error);
 
     if (conn == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot use this connection to NATS: %s",
-                           detail[0] ? detail : nrt_error_text(error));
-        return NGX_CONF_ERROR;
+        if (detail[0] == '\0') {
+            (void) ngx_cpystrn((u_char *) detail,
+                               (u_char *) nrt_error_text(error), size);
+        }
+
+        return NGX_ERROR;
     }
 
     nrt_conn_destroy(conn);
+
+    detail[0] = '\0';
+
+    return NGX_OK;
+}
+
+
+/* says what is wrong as long as somebody is looking */
+
+char *
+ngx_http_nrt_check_peer(ngx_conf_t *cf, ngx_http_nrt_peer_t *peer)
+{
+    char  detail[512];
+
+    if (ngx_http_nrt_try(&peer->login, detail, sizeof(detail)) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "cannot use this connection to NATS: %s", detail);
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
 }
@@ -91,7 +111,7 @@ ngx_http_nrt_on_event(nrt_conn *conn, nrt_conn_event event, int error,
                           "nrt: connected to NATS at %s", info.url);
         }
 
-        peer->last = NRT_LOG_INFO;
+        peer->told = 0;
         break;
 
     case NRT_CONN_LAME_DUCK:
@@ -101,9 +121,9 @@ ngx_http_nrt_on_event(nrt_conn *conn, nrt_conn_event event, int error,
 
     default:
 
-        /* attempts follow each other for as long as it takes: told once */
+        /* attempts follow each other for as long as it takes: each is told once */
 
-        level = peer->last == NRT_LOG_ERROR ? NGX_LOG_INFO : NGX_LOG_ERR;
+        level = (peer->told & (1u << event)) ? NGX_LOG_INFO : NGX_LOG_ERR;
 
         ngx_log_error(level, ngx_cycle->log, 0, "nrt: %s: %s",
                       event == NRT_CONN_DISCONNECTED
@@ -111,8 +131,25 @@ ngx_http_nrt_on_event(nrt_conn *conn, nrt_conn_event event, int error,
                           : "cannot connect to NATS",
                       detail[0] ? detail : nrt_error_text(error));
 
-        peer->last = NRT_LOG_ERROR;
+        peer->told |= 1u << event;
     }
+}
+
+
+/* what the log has of the connection is not said again for each request that meets it */
+
+ngx_uint_t
+ngx_http_nrt_log_level(ngx_http_nrt_peer_t *peer, int error)
+{
+    if (nrt_error_status(error) < 500) {
+        return NGX_LOG_INFO;
+    }
+
+    if (error != NRT_ERR_DISCONNECTED && error != NRT_ERR_ABORTED) {
+        return NGX_LOG_ERR;
+    }
+
+    return peer->conn == NULL || peer->told ? NGX_LOG_INFO : NGX_LOG_ERR;
 }
 
 
@@ -210,7 +247,7 @@ ngx_http_nrt_init_process(ngx_cycle_t *cycle)
     peers = nmcf->peers.elts;
 
     for (i = 0; i < nmcf->peers.nelts; i++) {
-        peers[i]->last = NRT_LOG_INFO;
+        peers[i]->told = 0;
         peers[i]->dummy.fd = (ngx_socket_t) -1;
         peers[i]->hold.data = &peers[i]->dummy;
         peers[i]->hold.log = cycle->log;

@@ -207,7 +207,8 @@ ngx_http_nrt_find_peer(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
     peer->login = *login;
 
     if (ngx_http_nrt_check_peer(cf, peer) != NGX_CONF_OK
-        || ngx_http_nrt_check_files(cf, login) != NGX_OK)
+        || ngx_http_nrt_check_files(cf, login) != NGX_OK
+        || ngx_http_nrt_check_user(cf, login) != NGX_CONF_OK)
     {
         return NULL;
     }

@@ -109,7 +109,7 @@ ngx_http_nrt_fail(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx, int error,
         detail = nrt_error_text(error);
     }
 
-    ngx_log_error((status < 500 ? NGX_LOG_INFO : NGX_LOG_ERR),
+    ngx_log_error(ngx_http_nrt_log_level(ctx->peer, error),
                   r->connection->log, 0, "nrt: %s: %s", nrt_error_code(error),
                   detail);
 

@@ -2,7 +2,11 @@
 that die. Nothing of it may lose a request that could have been answered. NRT_TEST_LONG=1 takes 10,000
 requests where it says so."""
 
+import grp
+import json
 import os
+import pwd
+import re
 import signal
 import threading
 import time
@@ -12,6 +16,7 @@ import pytest
 from harness.client import Client, curl, is_listening, request_bytes
 from harness.clock import DEADLINE, LONG, SLOW, Stopwatch, until
 from harness.fresh import Fresh
+from harness.jwt import NKey
 from harness.message import Answer, Request
 from harness.nginx import Nginx, children, is_running
 from harness.origin import plain
@@ -268,3 +273,115 @@ def test_a_killed_worker_is_replaced_and_what_it_had_fails_at_once(world, nats, 
     slow.go_on.set()
     with Client(gateway.url) as client:
         assert client.get("/").body == b"GET 0"
+
+
+# ---- NATS servers that go ----------------------------------------------------------------------
+
+
+def errors(gateway):
+    return [line for line in gateway.log.splitlines() if re.search(r"\[(error|crit|alert|emerg)\]", line)]
+
+
+def test_a_nats_server_that_is_gone_is_told_once_by_each_worker(world):
+    nats = world.nats(port=fixed_port(), monitor=True)
+    world.serve(nats, "weather.nats", world.origin(plain("x" * 1000)))
+    gateway = Nginx(world, f"nrt_server {nats.url}; nrt_connect_timeout 200ms; {PASS}", workers=4).start()
+
+    def connected():
+        return [one["cid"] for one in nats.connections() if one.get("name") == "nginx"]
+
+    until(lambda: len(connected()) == 4, "each worker has a connection")
+    seen = []
+    load = Fresh(gateway.url, right=lambda answer: seen.append(answer) or True)
+    world.closing(load)
+    until(lambda: len(seen) > 200, "load")
+    assert {answer.status for answer in seen} == {200}
+    nats.kill()
+    until(lambda: sum(answer.status == 503 for answer in seen) > 50, "503")
+    nats.start()
+    until(lambda: len(connected()) == 4, "each worker has a connection again")
+    at = len(seen)
+    until(lambda: len(seen) > at + 100 and {answer.status for answer in seen[-50:]} == {200}, "answers")
+    load.stop()
+    assert {answer.status for answer in seen} <= {200, 502, 503}
+    # The service may be a moment later than a worker.
+    assert {answer.error for answer in seen if answer.status == 503} <= {"disconnected", "no-service"}
+    assert {answer.error for answer in seen if answer.status == 502} <= {"aborted"}
+    # Not a line for each request: that the connection is lost, and why there is no other.
+    lines = [line for line in errors(gateway) if "nrt: no-service: " not in line]
+    assert sum("the connection to NATS is lost" in line for line in lines) == 4 and len(lines) <= 8, lines
+    assert all(re.search(r"nrt: (the connection to NATS is lost|cannot connect to NATS): .", line) for line in lines), lines
+    assert sum("Connection refused" in line for line in lines) == 4, lines
+
+
+def test_workers_without_connections_to_spare_recover(world):
+    """worker_connections counts the one to NATS, too: while clients hold all of them there is none for it."""
+    nats = world.nats(port=fixed_port())
+    world.serve(nats, "weather.nats", world.origin(plain("x" * 1000)))
+    gateway = Nginx(world, f"nrt_server {nats.url}; nrt_connect_timeout 200ms; {PASS}", connections=16).start()
+    assert world.client(gateway).get("/").status == 200
+    held = [world.client(gateway) for _ in range(20)]
+    for client in held:
+        client.send("GET / HTTP/1.1\r\n")
+    nats.restart()
+    until(lambda: "worker_connections are not enough" in gateway.log, "there are not enough")
+    for client in held:
+        client.close()
+
+    def works():
+        with Client(gateway.url) as client:
+            return client.get("/").status == 200
+
+    until(works, "an answer")
+
+
+# ---- who may read what -------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be another user")
+def test_what_the_workers_cannot_read_is_refused_by_the_check(world):
+    key = NKey("user")
+    nats = world.nats(config=f"authorization: {{ users: [{{ nkey: {key.public} }}] }}")
+    seed = world.file("web.nk", key.seed)
+    os.chmod(seed, 0o600)
+    os.chmod(world.folder, 0o711)
+    gateway = Nginx(world, f"nrt_server {nats.url}; nrt_nkey {seed}; {PASS}", user="nobody nogroup")
+    fine, said = gateway.check()
+    assert not fine and "nobody" in said and seed in said and "Permission denied" in said, said
+    os.chown(seed, -1, grp.getgrnam("nogroup").gr_gid)
+    os.chmod(seed, 0o640)
+    fine, said = gateway.check()
+    assert fine, said
+    os.chmod(gateway.folder, 0o777)
+    gateway.start()
+    until(lambda: "connected to NATS" in gateway.log, "connected")
+    worker, = gateway.worker_pids
+    with open(f"/proc/{worker}/status", encoding="ascii") as status:
+        assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}\t" in status.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be another user")
+def test_a_context_that_the_workers_cannot_read_is_refused_by_the_check(world, nats):
+    folder = world.path("config/nats/context")
+    os.makedirs(folder)
+    path = world.file("config/nats/context/web.json", json.dumps({"url": nats.url}))
+    os.chmod(world.folder, 0o711)
+    os.chmod(path, 0o600)
+    gateway = Nginx(world, f"nrt_context web; {PASS}", user="nobody nogroup")
+    fine, said = gateway.check()
+    assert not fine and '"nobody"' in said and '"web"' in said, said
+    os.chmod(path, 0o644)
+    fine, said = gateway.check()
+    assert fine, said
+
+
+def test_a_context_outlives_an_upgrade_where_the_environment_does(world, nats, service, fresh):
+    """nginx keeps of its environment what `env` names, and hands on no more to the next binary."""
+    os.makedirs(world.path("config/nats/context"))
+    world.file("config/nats/context/web.json", json.dumps({"url": nats.url}))
+    gateway = Nginx(world, f"nrt_context web; {PASS}", main="env XDG_CONFIG_HOME;", daemon="on").start()
+    old = gateway.master
+    gateway.upgrade()
+    os.kill(old, signal.SIGQUIT)
+    ended([old])
+    fresh(gateway).stop()

@@ -51,7 +51,8 @@ class Nginx:
         if sanitized():
             pytest.skip("nginx itself has no sanitizer")
         self.world, self.port = world, free_port()
-        self.settings = {"workers": workers, "main": "", "user": "root", "connections": 1024, "listen": "", "daemon": "off", "log": "stderr", **more}
+        self.settings = {"workers": workers, "main": "", "user": "root", "connections": 1024, "listen": "",
+                         "daemon": "off", "log": "stderr", **more}
         self.child = None
         self.folder = tempfile.mkdtemp(prefix="nginx-", dir=world.folder)
         if self.daemon:
@@ -74,7 +75,8 @@ class Nginx:
 
     def check(self):
         """nginx -t: whether it takes the configuration, and what it says."""
-        done = subprocess.run([*self.argv, "-t"], capture_output=True, text=True, check=False)
+        env = {**os.environ, "XDG_CONFIG_HOME": self.world.path("config")}  # as World.start has it
+        done = subprocess.run([*self.argv, "-t"], capture_output=True, text=True, check=False, env=env)
         return done.returncode == 0, done.stderr
 
     def start(self):
