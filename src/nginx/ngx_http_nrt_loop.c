@@ -14,6 +14,7 @@ typedef struct {
     ngx_event_t        soon;
     nrt_turn_fn        turn;
     void              *arg;
+    ngx_uint_t         turned;
 } ngx_http_nrt_loop_t;
 
 
@@ -28,6 +29,8 @@ static void
 ngx_http_nrt_loop_on_turn(ngx_event_t *ev)
 {
     ngx_http_nrt_loop_t  *loop = ev->data;
+
+    loop->turned = 1;
 
     loop->turn(loop->arg);
 }
@@ -192,7 +195,13 @@ ngx_http_nrt_loop_soon(void *data)
 {
     ngx_http_nrt_loop_t  *loop = data;
 
-    ngx_post_event(&loop->soon, &ngx_posted_events);
+    /*
+     * A worker that starts waits for events first, and nobody may come for
+     * long: only what is posted for the next round keeps it from waiting.
+     */
+
+    ngx_post_event(&loop->soon, loop->turned ? &ngx_posted_events
+                                             : &ngx_posted_next_events);
 
     return 0;
 }
