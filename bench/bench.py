@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 import growth  # noqa: E402
 import micro  # noqa: E402
+import publish  # noqa: E402
 from bulk_rows import BULK_ROWS  # noqa: E402
 from payload import Payload  # noqa: E402
 from processes import Failed  # noqa: E402
@@ -106,6 +107,15 @@ class Run:
         return done
 
 
+def load(path):
+    """What --json wrote; the keys of levels are numbers again."""
+    def numbers(pairs):
+        return {int(key) if key.isdigit() else key: value for key, value in pairs}
+
+    with open(path, encoding="utf-8") as file:
+        return json.load(file, object_pairs_hook=numbers)
+
+
 def version(*argv):
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     text = (done.stdout + done.stderr).strip()
@@ -131,10 +141,17 @@ def options():
     parser.add_argument("--parts", metavar="PART,...", help="of rows, growth, micro; all, or rows with --rows")
     parser.add_argument("--write-bounds", action="store_true",
                         help="take the instructions of --parts micro over into bench/bounds.json")
+    parser.add_argument("--publish", action="store_true",
+                        help="put the figures into docs/performance.md and its chart")
+    parser.add_argument("--from", dest="source", metavar="FILE", help="with --publish: of a run that --json wrote")
     parser.add_argument("--in-flight", metavar="N,...", help="instead of 1,16,64,256")
     parser.add_argument("--repetitions", type=int, metavar="N", help="slices of each row (7)")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each slice (1; wrk knows whole ones)")
     chosen = parser.parse_args()
+    if chosen.publish and not chosen.source and (chosen.quick or chosen.rows or chosen.parts or chosen.in_flight):
+        parser.error("--publish takes a whole run")
+    if chosen.source and not chosen.publish:
+        parser.error("--from is for --publish")
     known = "".join(sorted({row.letter[0] for row in ROWS + BULK_ROWS}))
     if chosen.rows and set(chosen.rows) - set(known):
         parser.error(f"--rows {chosen.rows}: there is {known}")
@@ -155,6 +172,9 @@ def options():
 
 def main():
     chosen = options()
+    if chosen.source:
+        publish.publish(load(chosen.source))
+        return 0
     folder = tempfile.mkdtemp(prefix="nrt-bench-")
     os.chmod(folder, 0o755)  # the workers of nginx are others than we, where we are root
     try:
@@ -163,6 +183,8 @@ def main():
         if chosen.json:
             with open(chosen.json, "w", encoding="utf-8") as out:
                 json.dump(done, out, indent=1)
+        if chosen.publish:
+            publish.publish(done)
     except Failed as failed:
         say(failed)
         return 1

@@ -124,9 +124,9 @@ class Promises:
                 self.add(f"(d) with {many} {what} / with {few}, CPU of client + service",
                          own(levels[many]) / own(levels[few]), "<=", target)
         memory = self.growth.get("memory", {})
-        for key, what, target in (("exchange", "waiting exchange", 1536), ("stream", "open stream", 24576)):
+        for key, what, target in (("exchange", "a waiting exchange", 1536), ("stream", "an open stream", 24576)):
             if key in memory:
-                self.add(f"bytes for a {what}, the larger of client and service",
+                self.add(f"bytes for {what}, the larger of client and service",
                          max(memory[key].values()), "<=", target)
 
 

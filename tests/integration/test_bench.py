@@ -1,11 +1,13 @@
 """The benchmark in its short form: that all of it works, and that an exchange costs no more
-instructions and allocations than bench/bounds.json says. Nothing here depends on how fast a machine is."""
+instructions and allocations than bench/bounds.json says. Nothing here depends on how fast a machine
+is."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
@@ -13,10 +15,24 @@ from harness.clock import SLOW
 from harness.world import BUILD, sanitized
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BENCH = os.path.join(ROOT, "bench")
 ROWS = ["a", "b", "c", "c-loop", "c-asap", "d", "e", "f", "g"]
 
 
-def bench(folder, *args):
+@pytest.fixture(scope="module")
+def modules():
+    """What bench.py is made of."""
+    sys.path.insert(0, BENCH)
+    try:
+        import bench
+        yield bench
+    finally:
+        sys.path.remove(BENCH)
+
+
+@pytest.fixture(scope="module")
+def quick(modules, tmp_path_factory):
+    """One run: what it found, and what it printed."""
     if sanitized():
         pytest.skip("what is measured is the code that people run")
     for tool in ("wrk", "nginx", "nats-server", "valgrind"):
@@ -25,17 +41,17 @@ def bench(folder, *args):
     for program in ("raw_client", "../src/nginx/ngx_http_nrt_module.so"):
         if not os.path.exists(os.path.join(BUILD, "bench", program)):
             pytest.skip(f"{program} is not built: libnats-dev, libevent-dev and nginx-dev bring what it takes")
-    found = folder / "found.json"
+    path = tmp_path_factory.mktemp("bench") / "found.json"
     done = subprocess.run(
-        [sys.executable, os.path.join(ROOT, "bench", "bench.py"), "--quick", "--json", found, *args],
-        env={**os.environ, "NRT_BUILD": BUILD}, capture_output=True, text=True, timeout=240 * SLOW,
+        [sys.executable, os.path.join(BENCH, "bench.py"), "--quick", "--json", path],
+        env={**os.environ, "NRT_BUILD": BUILD}, capture_output=True, text=True, timeout=300 * SLOW,
         check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(found.read_text()), done.stdout
+    return modules.load(path), done.stdout
 
 
-def test_all_rows_are_measured_and_no_request_fails(tmp_path):
-    found, output = bench(tmp_path, "--parts", "rows,growth")
+def test_all_rows_are_measured_and_no_request_fails(quick):
+    found, output = quick
     assert list(found["rows"]) == ROWS
     assert list(found["bulk"]) == ["h", "i", "j"]
     levels = [level for row in [*found["rows"].values(), *found["bulk"].values(),
@@ -46,26 +62,35 @@ def test_all_rows_are_measured_and_no_request_fails(tmp_path):
         for sample in level["samples"]:
             assert sample["failed"] == 0 and sample["requests"] > 0
             assert all(us >= 0 for us in sample["cpu_us"].values())
-    for one in found["promises"]:
-        assert one["what"] in output and one["value"] > 0
-    assert len(found["promises"]) == 9
     for kind in ("exchange", "stream"):
         assert all(0 < size < 100_000 for size in found["growth"]["memory"][kind].values())
+    assert len(found["promises"]) == 9
+    for one in found["promises"]:
+        assert one["what"] in output and one["value"] > 0
 
 
-def test_an_exchange_costs_what_is_written_down(tmp_path):
+def test_an_exchange_costs_what_is_written_down(quick):
     """A tenth more instructions, or an allocation more, is noticed."""
-    found, output = bench(tmp_path, "--parts", "micro")
+    found, output = quick
     assert found["beyond_bounds"] == [], output
-    figures = found["micro"]
-    assert set(figures["exchange"]) == {"client", "service", "gateway", "serve"}
+    assert set(found["micro"]["exchange"]) == {"client", "service", "gateway", "serve"}
 
-    sys.path.insert(0, os.path.join(ROOT, "bench"))
-    try:
-        import micro
-    finally:
-        sys.path.pop(0)
+
+def test_what_has_grown_is_told(quick, modules):
+    figures = json.loads(json.dumps(quick[0]["micro"]))
     figures["exchange"]["client"]["instructions"] *= 1.5
     figures["exchange"]["service"]["allocations"] += 1
-    told = micro.beyond_bounds(figures)
+    told = modules.micro.beyond_bounds(figures)
     assert len(told) == 2 and told[0].startswith("client") and told[1].startswith("service"), told
+
+
+def test_page_and_chart_can_be_written(quick, modules):
+    found = quick[0]
+    with open(modules.publish.PAGE, encoding="utf-8") as page:
+        text = page.read()
+    filled = modules.publish.fill(text, found)
+    assert f"{found['rows']['d']['levels'][64]['rps']:,.0f}" in filled
+    assert modules.publish.fill(filled, found) == filled
+    chart = xml.etree.ElementTree.fromstring(modules.publish.chart(found))
+    bars = [bar for bar in chart if bar.tag.endswith("rect")]
+    assert len(bars) == len(modules.publish.BARS)
