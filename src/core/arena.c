@@ -12,6 +12,24 @@ struct nrt__arena_block {
     alignas(max_align_t) char bytes[];
 };
 
+/* NULL when out of memory. */
+static nrt__arena_block *add_block(nrt__arena *arena, size_t size) {
+    nrt__arena_block *block = malloc(sizeof(*block) + size);
+    if (block) {
+        block->next = arena->blocks;
+        block->size = size;
+        arena->blocks = block;
+        arena->used = 0;
+    }
+    return block;
+}
+
+void nrt__arena_expect(nrt__arena *arena, size_t size) {
+    if (!arena->blocks && size <= ARENA_BLOCK) {
+        add_block(arena, size);
+    }
+}
+
 void *nrt__arena_get(nrt__arena *arena, size_t size) {
     size_t limit = arena->limit ? arena->limit : ARENA_LIMIT;
     if (size > limit || arena->total > limit - size) {
@@ -19,14 +37,9 @@ void *nrt__arena_get(nrt__arena *arena, size_t size) {
     }
     size_t start = (arena->used + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (!arena->blocks || start > arena->blocks->size || arena->blocks->size - start < size) {
-        size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
-        nrt__arena_block *block = malloc(sizeof(*block) + room);
-        if (!block) {
+        if (!add_block(arena, size > ARENA_BLOCK ? size : ARENA_BLOCK)) {
             return NULL;
         }
-        block->next = arena->blocks;
-        block->size = room;
-        arena->blocks = block;
         start = 0;
     }
     arena->used = start + size;
@@ -47,10 +60,20 @@ nrt_str nrt__arena_copy(nrt__arena *arena, nrt_str text) {
 }
 
 void nrt__arena_reset(nrt__arena *arena) {
-    while (arena->blocks && (arena->blocks->next || arena->blocks->size > ARENA_BLOCK)) {
+    nrt__arena_block *kept = NULL;
+    while (arena->blocks) {
         nrt__arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        free(block);
+        if (block->size <= ARENA_BLOCK && (!kept || block->size > kept->size)) {
+            free(kept);
+            kept = block;
+        } else {
+            free(block);
+        }
+    }
+    if (kept) {
+        kept->next = NULL;
+        arena->blocks = kept;
     }
     arena->used = 0;
     arena->total = 0;

@@ -153,6 +153,14 @@ void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
     }
 }
 
+void nrt__fields_expect(nrt_fields *fields, size_t count) {
+    if (fields->size == 0 && count > 0) {
+        nrt__arena_expect(fields->arena, count * sizeof(nrt__field));
+        fields->list = nrt__arena_get(fields->arena, count * sizeof(nrt__field));
+        fields->size = fields->list ? count : 0;
+    }
+}
+
 nrt__field *nrt__fields_append(nrt_fields *fields, nrt_str name, nrt_str value) {
     if (fields->count == fields->size) {
         size_t size = fields->size ? fields->size * 2 : 16;

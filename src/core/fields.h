@@ -62,6 +62,9 @@ static inline void nrt__fields_init(nrt_fields *fields, nrt__arena *arena) {
 /* What the table knows of `name`. */
 void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags);
 
+/* Room for `count` of them at once, in a list that has none yet. */
+void nrt__fields_expect(nrt_fields *fields, size_t count);
+
 /* Appends a field without copying or checking its text. NULL when out of memory. */
 nrt__field *nrt__fields_append(nrt_fields *fields, nrt_str name, nrt_str value);
 

@@ -138,7 +138,7 @@ void nrt__h1_begin(nrt__h1_reader *reader, nrt__message *message, unsigned flags
     reader->state = NRT__H1_IN_HEAD;
     reader->reason = "";
     reader->error = 0;
-    reader->scanned = 0;
+    reader->scanned = reader->lines = 0;
     reader->extension = 0;
     reader->span = reader->field_name = reader->field_value = (nrt_str){NULL, 0};
     reader->in_trailers = reader->complete = reader->to_close = reader->truncated = false;
@@ -189,6 +189,9 @@ static int read_head(nrt__h1_reader *reader, const char *head, size_t len, bool 
     /* llhttp knows a fixed list of methods and would act on some: it gets a start line that says no
      * more than is needed for framing. */
     nrt__message *message = reader->message;
+    size_t fields = reader->lines - 2; /* beside the start line and the empty one */
+    nrt__fields_expect(&message->fields,
+                       fields < reader->limits.fields ? fields : reader->limits.fields);
     char start[] = "HTTP/1.1 200 OK\r\n";
     llhttp_init(&reader->parser, message->is_request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
     reader->parser.data = reader;
@@ -261,6 +264,7 @@ static long scan_lines(nrt__h1_reader *reader, const char *bytes, size_t len) {
             return nrt__h1_malformed(reader, "a line begins with white space");
         }
         reader->scanned = end + 1;
+        reader->lines++;
         if (text == line) {
             return (long)reader->scanned;
         }

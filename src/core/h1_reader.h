@@ -52,6 +52,7 @@ typedef struct nrt__h1_reader {
     nrt__buf tail; /* a chunk-size line; then the trailer section, kept until the message ends */
     const char *reason; /* after an error: what was wrong, static */
     size_t scanned;     /* of the head: lines up to here are complete */
+    size_t lines;       /* of the head, so far */
     size_t extension;   /* bytes of chunk extensions so far */
     nrt_str span;       /* the piece of body that a callback found */
     nrt_str field_name; /* the field being read, in head or tail */

@@ -11,6 +11,7 @@
 
 enum {
     POOL_MAX = 256,
+    ARENA_ROUNDING = 32,   /* of two copies */
     ARENA_ROOM = 16 << 20, /* for what handlers add: fields, copies */
     /* Who answers, in fields: names, a number, and what is around them. */
     IDENTITY_MAX = 2 * NRT__NATS_NAME_MAX + 128,
@@ -261,6 +262,7 @@ static nrt_exchange *exchange_take(nrt_service *service, const nrt__nats_msg *ms
     /* The payload will be copied into it: the exchange may outlive the input buffer. */
     nrt__arena *arena = &exchange->response.message.arena;
     arena->limit = msg->payload.len + ARENA_ROOM;
+    nrt__arena_expect(arena, msg->reply.len + msg->payload.len + ARENA_ROUNDING);
     exchange->reply = nrt__arena_copy(arena, msg->reply);
     return exchange;
 }

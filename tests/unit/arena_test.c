@@ -68,6 +68,24 @@ static void without_a_limit_64_mib_is_the_ceiling(void **state) {
     nrt__arena_free(&arena);
 }
 
+static void what_is_expected_gets_no_more_than_it_needs(void **state) {
+    (void)state;
+    nrt__arena arena = {0};
+    nrt__arena_expect(&arena, 96);
+    char *first = nrt__arena_get(&arena, 33);
+    char *second = nrt__arena_get(&arena, 48);
+    assert_ptr_equal(second, first + 48);
+    memset(second, 'x', 48);
+    char *third = nrt__arena_get(&arena, 1); /* more than was expected */
+    assert_non_null(third);
+    nrt__arena_expect(&arena, 5000); /* it has memory already */
+    char *fourth = nrt__arena_get(&arena, 2000);
+    assert_ptr_equal(fourth, third + 16);
+    nrt__arena_reset(&arena);
+    assert_ptr_equal(nrt__arena_get(&arena, 2048), third); /* the larger block is kept */
+    nrt__arena_free(&arena);
+}
+
 static void a_reset_forgets_the_sum_and_keeps_the_first_block(void **state) {
     (void)state;
     nrt__arena arena = {.limit = 8192};
@@ -127,6 +145,7 @@ int main(void) {
         cmocka_unit_test(the_limit_bounds_the_sum_of_what_is_handed_out),
         cmocka_unit_test(a_size_near_the_largest_does_not_overflow),
         cmocka_unit_test(without_a_limit_64_mib_is_the_ceiling),
+        cmocka_unit_test(what_is_expected_gets_no_more_than_it_needs),
         cmocka_unit_test(a_reset_forgets_the_sum_and_keeps_the_first_block),
         cmocka_unit_test(a_reset_gives_back_a_large_first_block),
         cmocka_unit_test(a_copy_ends_in_nul),
