@@ -43,7 +43,7 @@ bool load_command(load *l, const char *line, unsigned *milliseconds) {
     l->services = 1;
     *milliseconds = 600 * 1000;
     bool known = sscanf(line, "run %u %u %u", &l->in_flight, milliseconds, &l->services) >= 2 ||
-                 sscanf(line, "count %u %llu", &l->in_flight, &limit) == 2;
+                 sscanf(line, "count %u %llu %u", &l->in_flight, &limit, &l->services) >= 2;
     l->limit = limit;
     return known && l->in_flight > 0 && l->in_flight <= LOAD_SLOTS_MAX && l->services > 0 &&
            limit >= l->in_flight;

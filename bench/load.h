@@ -40,7 +40,7 @@ int64_t load_now(void);
 int64_t load_cpu_now(void);
 
 /* A command is one line of standard input: `run IN-FLIGHT MILLISECONDS [SERVICES]`, or `count
- * IN-FLIGHT REQUESTS`. False where it is none. */
+ * IN-FLIGHT REQUESTS [SERVICES]`. False where it is none. */
 bool load_command(load *l, const char *line, unsigned *milliseconds);
 
 void load_begin(load *l, unsigned milliseconds);

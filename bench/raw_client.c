@@ -1,5 +1,7 @@
-/* The client of row (c): request-reply with the official client, no HTTP. N requests are in flight,
- * each with a subject of its own below one inbox. Runs what its standard input says, see load.h.
+/* The client of row (c): request-reply with the official client, no HTTP. N requests are in flight.
+ * Each has a reply subject of its own below one inbox, as natsConnection_Request makes them; with
+ * "-same" behind MODE they are used again, which spares the server work but lets a late answer be
+ * taken for another request's. Runs what its standard input says, see load.h.
  * `raw_client SERVERS SUBJECT REQUEST ANSWER BODY MODE`: what comes must have the length of the
  * file ANSWER, begin as a 200 does, and end in the bytes of the file BODY. */
 #include <pthread.h>
@@ -21,6 +23,7 @@ typedef struct client {
     size_t answer_len;
     size_t body_len;
     unsigned milliseconds;
+    bool same;            /* reply subjects are used again */
     pthread_mutex_t lock; /* of `done`; all else is for the thread that messages come on */
     pthread_cond_t ended;
     bool done;
@@ -32,8 +35,8 @@ static client the_client;
 static bool send_one(load *l, unsigned slot, void *arg) {
     client *c = arg;
     char reply[96];
-    (void)l;
-    snprintf(reply, sizeof(reply), "%s.%u", c->inbox, slot);
+    unsigned long long number = c->same ? slot : l->sent * LOAD_SLOTS_MAX + slot;
+    snprintf(reply, sizeof(reply), "%s.%llu", c->inbox, number);
     return natsConnection_PublishRequest(c->conn, c->subject, reply, c->request,
                                          (int)c->request_len) == NATS_OK;
 }
@@ -43,7 +46,7 @@ static bool is_right(const client *c, const char *data, size_t len) {
            memcmp(data + len - c->body_len, c->body, c->body_len) == 0;
 }
 
-/* The last token of the subject is the slot; `go` begins a run. */
+/* The last token of the subject is a number that tells the slot; `go` begins a run. */
 static void answered(natsConnection *conn, natsSubscription *sub, natsMsg *msg, void *arg) {
     client *c = arg;
     const char *last = natsMsg_GetSubject(msg) + strlen(c->inbox) + 1;
@@ -52,7 +55,7 @@ static void answered(natsConnection *conn, natsSubscription *sub, natsMsg *msg, 
     if (*last == 'g') {
         load_begin(&c->l, c->milliseconds);
     } else {
-        load_answered(&c->l, (unsigned)strtoul(last, NULL, 10),
+        load_answered(&c->l, (unsigned)(strtoull(last, NULL, 10) % LOAD_SLOTS_MAX),
                       is_right(c, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
     }
     natsMsg_Destroy(msg);
@@ -93,6 +96,7 @@ int main(int argc, char **argv) {
     c->request = load_file(argv[3], &c->request_len);
     c->answer = load_file(argv[4], &c->answer_len);
     c->body = load_file(argv[5], &c->body_len);
+    c->same = strstr(argv[6], "-same");
     c->l.send = send_one;
     c->l.arg = c;
     pthread_mutex_init(&c->lock, NULL);

@@ -250,6 +250,10 @@ class RawLoopAsap(RawRow):
     letter, name, mode = "c-asap", "libnats request-reply, event loop, SendAsap", "loop-asap"
 
 
+class RawLoopSame(RawRow):
+    letter, name, mode = "c-same", "as c-loop, reply subjects used again", "loop-same"
+
+
 class OursOnly(ProgramRow):
     letter, name = "d", "our client -> our service"
     services = ()
@@ -294,5 +298,5 @@ class NginxService(WrkRow):
                                f"nrt_server nats://127.0.0.1:{nats};", f"load_module {module};")
 
 
-ROWS = [NginxStatic, NginxProxy, RawDefault, RawLoop, RawLoopAsap, OursOnly, GatewayService, GatewayServe,
-        NginxService]
+ROWS = [NginxStatic, NginxProxy, RawDefault, RawLoop, RawLoopAsap, RawLoopSame, OursOnly, GatewayService,
+        GatewayServe, NginxService]

@@ -16,7 +16,7 @@ from harness.world import BUILD, sanitized
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = os.path.join(ROOT, "bench")
-ROWS = ["a", "b", "c", "c-loop", "c-asap", "d", "e", "f", "g"]
+ROWS = ["a", "b", "c", "c-loop", "c-asap", "c-same", "d", "e", "f", "g"]
 
 
 @pytest.fixture(scope="module")
