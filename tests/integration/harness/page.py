@@ -50,9 +50,9 @@ def blind(text):
 class Stage:
     """Runs a section's commands, with ports of our own."""
 
-    def __init__(self, world, title):
+    def __init__(self, world, title, name="operations.md"):
         self.world = world
-        self.section = Section(title)
+        self.section = Section(title, name)
         self.ports = {}
         self.servers = {}
 
