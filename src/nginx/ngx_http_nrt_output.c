@@ -6,11 +6,19 @@
 #include "ngx_http_nrt.h"
 
 
+/* the client does not take more; what a filter keeps, as gzip does, is no reason to give it nothing */
+
+static ngx_uint_t
+ngx_http_nrt_is_full(ngx_http_request_t *r)
+{
+    return (r->connection->buffered & NGX_LOWLEVEL_BUFFERED) ? 1 : 0;
+}
+
+
 static ngx_uint_t
 ngx_http_nrt_is_blocked(ngx_http_request_t *r)
 {
-    return r->buffered || r->postponed
-           || (r == r->main && r->connection->buffered);
+    return ngx_http_nrt_is_full(r) || r->postponed;
 }
 
 
@@ -150,13 +158,18 @@ void
 ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 {
     ngx_int_t                  rc;
+    ngx_uint_t                 kept;
     ngx_chain_t               *out;
     ngx_event_t               *wev;
     ngx_http_core_loc_conf_t  *clcf;
 
     wev = r->connection->write;
 
-    for ( ;; ) {
+    /* a filter may have waited for this, too: for another request, or for its own buffers */
+
+    kept = r->buffered || r->connection->buffered;
+
+    for ( ;; kept = 0) {
         out = NULL;
 
         if (!ngx_http_nrt_is_blocked(r)
@@ -166,7 +179,7 @@ ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
             return;
         }
 
-        if (out == NULL && !ngx_http_nrt_is_blocked(r)) {
+        if (out == NULL && !kept && !ngx_http_nrt_is_blocked(r)) {
             break;
         }
 
@@ -192,7 +205,7 @@ ngx_http_nrt_output(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx)
 
     if (ngx_http_nrt_is_blocked(r)) {
 
-        if (r == r->main) {
+        if (ngx_http_nrt_is_full(r) && r == r->connection->data) {
             clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
             if (!wev->delayed) {
