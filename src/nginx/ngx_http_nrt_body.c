@@ -283,12 +283,5 @@ ngx_http_nrt_read_body(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
 
-    /* worker_shutdown_timeout, while the service takes no more */
-
-    if (r->connection->error) {
-        ngx_http_nrt_finalize(r, ctx, NGX_HTTP_CLIENT_CLOSED_REQUEST);
-        return;
-    }
-
     ngx_http_nrt_pump(r, ctx);
 }

@@ -257,6 +257,28 @@ def test_worker_shutdown_timeout_ends_what_would_stay(world, nats, nginx):
     slow.left(range(4))
 
 
+def test_worker_shutdown_timeout_ends_an_upload_that_nobody_reads(world, nats, nginx):
+    asked, done = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.reader.head(Request)
+        asked.set()
+        done.wait(DEADLINE)
+
+    world.serve(nats, "weather.nats", world.origin(script=script))
+    gateway = nginx(STREAMS, main="worker_shutdown_timeout 500ms;")
+    old = gateway.worker_pids
+    client = world.client(gateway)
+    client.send(request_bytes("PUT", "/", fields=[("Content-Length", str(1 << 28))]))
+    assert asked.wait(DEADLINE)
+    client.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client.sock.sendall(b"x" * (1 << 28))
+    gateway.reload()
+    ended(old, 0.5 + 3 * SLOW)
+    done.set()
+
+
 def test_a_killed_worker_is_replaced_and_what_it_had_fails_at_once(world, nats, nginx):
     slow = Slow(world, nats)
     gateway = nginx(STREAMS)
