@@ -10,6 +10,7 @@ extern const nrt__command nrt__gateway_command;
 extern const nrt__command nrt__ls_command;
 extern const nrt__command nrt__info_command;
 extern const nrt__command nrt__stats_command;
+extern const nrt__command nrt__top_command;
 extern const nrt__command nrt__bench_command;
 extern const nrt__command nrt__context_command;
 extern const nrt__command nrt__doctor_command;

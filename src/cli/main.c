@@ -13,9 +13,9 @@
 #include "core/suggest.h"
 
 static const nrt__command *const commands[] = {
-    &nrt__get_command,    &nrt__serve_command, &nrt__gateway_command, &nrt__ls_command,
-    &nrt__info_command,   &nrt__stats_command, &nrt__bench_command,   &nrt__context_command,
-    &nrt__doctor_command, &nrt__demo_command,
+    &nrt__get_command,     &nrt__serve_command,  &nrt__gateway_command, &nrt__ls_command,
+    &nrt__info_command,    &nrt__stats_command,  &nrt__top_command,     &nrt__bench_command,
+    &nrt__context_command, &nrt__doctor_command, &nrt__demo_command,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
