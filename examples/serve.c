@@ -16,8 +16,7 @@ static struct {
 /* The note called `name`, with "" a place that is free, or NOTES_MAX. */
 static int find(nrt_str name) {
     int at = 0;
-    while (at < NOTES_MAX && (strlen(notes[at].name) != name.len ||
-                              memcmp(notes[at].name, name.ptr, name.len) != 0)) {
+    while (at < NOTES_MAX && !nrt_str_is(name, notes[at].name)) {
         at++;
     }
     return at;

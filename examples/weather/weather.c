@@ -4,10 +4,6 @@
 
 #include <stdlib.h>
 
-static bool equal(nrt_str a, const char *b) {
-    return a.len == strlen(b) && memcmp(a.ptr, b, a.len) == 0;
-}
-
 /* The part of a request target before the query (RFC 9112 section 3.2.1). */
 static nrt_str path_of(nrt_str target) {
     const char *query = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
@@ -93,9 +89,9 @@ static void answer_city(weather_answer *answer, const weather_source *source, nr
 void weather_answer_init(weather_answer *answer, const weather_source *source, nrt_str method,
                          nrt_str target, nrt_str body) {
     memset(answer, 0, sizeof(*answer));
-    if (!equal(path_of(target), "/city")) {
+    if (!nrt_str_is(path_of(target), "/city")) {
         answer_problem(answer, 404, "there is only /city here");
-    } else if (!equal(method, "GET") && !equal(method, "POST")) {
+    } else if (!nrt_str_is(method, "GET") && !nrt_str_is(method, "POST")) {
         answer->allow = "GET, POST";
         answer_problem(answer, 405, "ask with GET or POST");
     } else if (body.len > WEATHER_BODY_MAX) {

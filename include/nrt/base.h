@@ -50,6 +50,12 @@ static inline nrt_str nrt_str_from(const char *text) {
     return view;
 }
 
+/* Whether a view has the bytes of a C string, with case. The absent string is no string, not even
+ * "". */
+static inline bool nrt_str_is(nrt_str view, const char *text) {
+    return view.ptr && view.len == strlen(text) && memcmp(view.ptr, text, view.len) == 0;
+}
+
 /* The version of the library in use, such as "0.1.0" (https://semver.org). Static. */
 NRT_API const char *nrt_version(void);
 

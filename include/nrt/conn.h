@@ -30,9 +30,10 @@ NRT_API nrt_conn *nrt_conn_open(const nrt_options *options, int *error);
 
 /* Ends the connection now: requests under way end with NRT_ERR_CANCELED, told before this returns;
  * services are gone; a worker that is at a handler is waited for, and its answer goes nowhere.
- * nrt_conn_drain is the polite way. From inside a callback it happens when all of them have
- * returned: nrt_run then returns 0, others that wait NRT_ERR_CANCELED, and must not touch it any
- * more. After nrt_conn_start, any thread; after fork(), the child. NULL is allowed. */
+ * nrt_conn_drain is the polite way. Called inside a callback, it happens when all of them have
+ * returned: nrt_run then returns 0, and what else waits NRT_ERR_CANCELED; the connection is gone
+ * when they have. On the connection's thread, which is not checked; after nrt_conn_start, any
+ * thread that no other call is on. NULL is allowed. */
 NRT_API void nrt_conn_destroy(nrt_conn *conn);
 
 /* A descriptor that is readable when nrt_conn_dispatch(conn, 0) has something to do: for a
@@ -64,8 +65,8 @@ NRT_API int nrt_run(nrt_conn *conn);
 
 /* Makes nrt_run return, once the callbacks that are due have run: the one that runs, or else the
  * next one. Everything stays as it is, and nrt_run may go on later. No effect on a connection that
- * something else drives. From another thread, or a handler of signals, by way of nrt_conn_post;
- * that is not safe inside the latter. */
+ * something else drives. From another thread by way of nrt_conn_post. A handler of signals can call
+ * neither: examples/serve.c waits for signals as for the connection. */
 NRT_API int nrt_conn_stop(nrt_conn *conn);
 
 /* Has a thread of its own drive the connection from now on: for programs that are built around
@@ -98,9 +99,10 @@ typedef struct nrt_conn_info {
 /* Fills in `info`. NRT_ERR_USAGE where its `size` is 0. */
 NRT_API int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info);
 
-/* Why the last call or the last attempt to connect failed, in words, with what to do about it where
- * that is known; "" if nothing did. Valid until the next call. Never contains a secret. On the
- * connection's thread; on another one (nrt_conn_start) it may change while it is read. */
+/* Why the last call that failed did, or the last attempt to connect, in words, with what to do
+ * about it where that is known; "" if nothing has failed so far. Valid until the next call. Never
+ * contains a secret. On the connection's thread; on another one (nrt_conn_start) it may change
+ * while it is read. */
 NRT_API const char *nrt_conn_error(const nrt_conn *conn);
 
 #ifdef __cplusplus

@@ -152,7 +152,7 @@ NRT_API bool nrt_exchange_is_canceled(const nrt_exchange *exchange);
  *
  * A handler need not know of any of this: it gets requests whole and may answer with as much as
  * `max_body`. What follows is for bodies of any length, in either direction, and for other
- * protocols (WebSocket). It needs a client that takes streams, as all of this library do.
+ * protocols (WebSocket). It needs a client that takes streams, as all those of this library do.
  *
  * Responses: nrt_exchange_start sends the head; nrt_exchange_send then sends the body as it may go.
  * Requests: in a service with `streaming`, the handler runs when the head is there. Where

@@ -4,6 +4,18 @@
 
 #include "core/str.h"
 
+static void a_view_is_compared_with_a_text_byte_for_byte(void **state) {
+    (void)state;
+    const nrt_str absent = {NULL, 0};
+    assert_true(nrt_str_is(NRT__STR("a"), "a"));
+    assert_true(nrt_str_is((nrt_str){"ab", 1}, "a")); /* no NUL behind it */
+    assert_true(nrt_str_is(NRT__STR(""), ""));
+    assert_false(nrt_str_is(NRT__STR("a"), "A"));
+    assert_false(nrt_str_is(NRT__STR("a"), "ab"));
+    assert_false(nrt_str_is((nrt_str){"a\0b", 3}, "a"));
+    assert_false(nrt_str_is(absent, ""));
+}
+
 static void only_tchar_makes_a_token(void **state) {
     (void)state;
     static const char tchar[] = "!#$%&'*+-.^_`|~0123456789"
@@ -206,6 +218,7 @@ static void utf8_is_what_the_rfc_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_view_is_compared_with_a_text_byte_for_byte),
         cmocka_unit_test(only_tchar_makes_a_token),
         cmocka_unit_test(a_field_value_has_no_control_characters),
         cmocka_unit_test(a_field_value_has_no_white_space_around_it),

@@ -29,14 +29,14 @@ static const char *admin_open(state *all) {
 static void handle(nrt_exchange *exchange, void *arg) {
     state *all = arg;
     nrt_str target = nrt_request_target(nrt_exchange_request(exchange));
-    if (str_is(target, "/not-ready")) {
+    if (nrt_str_is(target, "/not-ready")) {
         all->ready = false;
-    } else if (str_is(target, "/again")) {
+    } else if (nrt_str_is(target, "/again")) {
         CHECK_INT(nrt_admin_close(all->conn), 0);
         CHECK_INT(nrt_admin_close(all->conn), 0);
         printf("again %s\n", admin_open(all));
         fflush(stdout);
-    } else if (str_is(target, "/stop")) {
+    } else if (nrt_str_is(target, "/stop")) {
         CHECK_INT(nrt_conn_stop(all->conn), 0);
     }
     CHECK_INT(nrt_exchange_reply(exchange, 200, "text/plain", nrt_str_from("own")), 0);

@@ -51,10 +51,6 @@ static inline nrt_request *make_request(const char *method, const char *url) {
     return request;
 }
 
-static inline bool str_is(nrt_str view, const char *text) {
-    return view.ptr && view.len == strlen(text) && memcmp(view.ptr, text, view.len) == 0;
-}
-
 /* The clock that Python's time.monotonic() reads too. */
 static inline double now_s(void) {
     struct timespec now;

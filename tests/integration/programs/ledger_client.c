@@ -37,7 +37,7 @@ static bool is_ours(const exchange *one, const nrt_response *response, char *ins
     nrt_str id = nrt_fields_get(nrt_response_fields(response), "ledger-id");
     size_t len = strlen(one->id);
     const char *end = body.len > 0 ? memchr(body.ptr, '\n', body.len) : NULL;
-    if (!end || !str_is(id, one->id) || body.len <= len || body.ptr[len] != ' ' ||
+    if (!end || !nrt_str_is(id, one->id) || body.len <= len || body.ptr[len] != ' ' ||
         memcmp(body.ptr, one->id, len) != 0) {
         return false;
     }

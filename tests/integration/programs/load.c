@@ -42,7 +42,7 @@ static void on_result(const nrt_result *result, void *arg) {
         char number[32];
         status = nrt_response_status(result->response);
         snprintf(number, sizeof(number), "%ld", one->number);
-        CHECK(status != 200 || str_is(nrt_response_body(result->response), number));
+        CHECK(status != 200 || nrt_str_is(nrt_response_body(result->response), number));
         client = nrt_fields_get(nrt_response_fields(result->response), "nrt-client");
     }
     printf("%ld %.6f %.6f %s %d %.*s %s\n", one->number, one->sent, now_s(), outcome, status,

@@ -30,7 +30,7 @@ static void on_drained(nrt_conn *conn, void *arg) {
 static void on_result(const nrt_result *result, void *arg) {
     state *all = arg;
     CHECK_INT(result->error, 0);
-    CHECK(str_is(nrt_response_body(result->response), "/on/libevent"));
+    CHECK(nrt_str_is(nrt_response_body(result->response), "/on/libevent"));
     if (++all->answers < 3) {
         ask(all);
     } else {

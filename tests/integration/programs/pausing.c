@@ -23,7 +23,7 @@ static void on_ready(nrt_service *service, int error, const char *detail, void *
 static void handle(nrt_exchange *exchange, void *arg) {
     state *all = arg;
     all->handled++;
-    if (str_is(nrt_request_target(nrt_exchange_request(exchange)), "/pause")) {
+    if (nrt_str_is(nrt_request_target(nrt_exchange_request(exchange)), "/pause")) {
         CHECK_INT(nrt_service_pause(all->service), 0);
     }
     CHECK_INT(nrt_exchange_reply(exchange, 200, "text/plain", nrt_str_from("here")), 0);

@@ -38,18 +38,18 @@ static void handle(nrt_exchange *exchange, void *arg) {
     state *all = arg;
     const nrt_request *request = nrt_exchange_request(exchange);
     nrt_str target = nrt_request_target(request);
-    if (str_is(target, "/ask")) {
+    if (nrt_str_is(target, "/ask")) {
         nrt_request *ask = make_request("GET", "http://four.nats/from-one");
         nrt_exchange_defer(exchange);
         CHECK_INT(nrt_send(all->conn, ask, NULL, on_answer, exchange, NULL), 0);
         nrt_request_destroy(ask);
-    } else if (str_is(target, "/stop")) {
+    } else if (nrt_str_is(target, "/stop")) {
         nrt_exchange_defer(exchange);
         all->stopper = exchange;
         CHECK_INT(nrt_service_stop(all->services[1], on_stopped, all), 0);
     } else {
         CHECK_INT(nrt_exchange_reply(exchange, 200, "text/plain", nrt_request_host(request)), 0);
-        if (str_is(target, "/leave")) {
+        if (nrt_str_is(target, "/leave")) {
             CHECK_INT(nrt_conn_drain(all->conn, NULL, NULL), 0);
         }
     }
@@ -77,9 +77,9 @@ int main(int argc, char **argv) {
     options.on_ready_arg = &all;
     for (int i = 0; i < 3; i++) {
         CHECK_INT(nrt_serve(all.conn, hosts[i], handle, &all, &options, &all.services[i]), 0);
-        CHECK(str_is(nrt_service_subject(all.services[i]), subjects[i]));
+        CHECK(nrt_str_is(nrt_service_subject(all.services[i]), subjects[i]));
     }
-    CHECK(str_is(nrt_service_host(all.services[1]), "two.nats"));
+    CHECK(nrt_str_is(nrt_service_host(all.services[1]), "two.nats"));
     CHECK_INT(nrt_serve(all.conn, "TWO.nats", handle, &all, NULL, NULL), NRT_ERR_USAGE);
     CHECK_INT(nrt_serve(all.conn, "two.example", handle, &all, NULL, NULL), NRT_ERR_HOST);
     CHECK_INT(nrt_run(all.conn), 0);

@@ -36,7 +36,7 @@ static bool shake_hands(nrt_exchange *exchange) {
     const nrt_request *request = nrt_exchange_request(exchange);
     const nrt_fields *fields = nrt_request_fields(request);
     nrt_str key = nrt_fields_get(fields, "Sec-WebSocket-Key");
-    if (!str_is(nrt_request_upgrade(request), "websocket") || key.len != 24) {
+    if (!nrt_str_is(nrt_request_upgrade(request), "websocket") || key.len != 24) {
         CHECK_INT(nrt_exchange_problem(exchange, 426, "WebSocket is spoken here"), 0);
         return false;
     }
