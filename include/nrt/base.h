@@ -4,12 +4,12 @@
  *
  * - Times are milliseconds, sizes bytes. Strings end in NUL and are UTF-8.
  * - Pointers must not be NULL, but for the `arg` of a callback, which is handed on as it is.
- * - A function that can fail returns 0 or a negative NRT_ERR_*, and then it has done nothing. What
- * it should have given is then NULL or 0.
+ * - A function that can fail returns 0 or a negative NRT_ERR_*, and then it has done nothing.
+ *   The object, id or count that it should have given is then NULL or 0.
  * - What it was given it has copied, or does not need any more, when it returns. A callback and
- * what its `arg` points to must live as long as it may be called.
- * - What nrt_*_create or nrt_*_open made, and what a comment says that the caller owns, ends with
- * its nrt_*_destroy, which takes NULL. All else belongs to the library.
+ *   what its `arg` points to must live as long as it may be called.
+ * - What nrt_*_create or nrt_*_open made, and what a comment says that the caller owns, ends
+ *   with its nrt_*_destroy, which takes NULL. All else belongs to the library.
  * - Functions that take a connection, a service or an exchange are for one thread (nrt/conn.h,
  *   nrt/service.h). All others may be called on any thread, on one object by one thread at a time.
  * - A struct that begins with `size` is filled in by its nrt_*_init, then changed: programs go on

@@ -21,8 +21,8 @@ extern "C" {
 NRT_API int nrt_bridge_path(nrt_conn *conn, const char **path);
 
 /* Gives a connection to an HTTP server: a stream socket that is connected, or is connecting. It is
- * the library's then. -1 with errno where there is none: those that wait for one
- * get a 502. On the connection's thread. */
+ * the library's then. -1 with errno where there is none: those that wait for one get a 502. On the
+ * connection's thread. */
 typedef int (*nrt_connect_fn)(void *arg);
 
 /* Serves `host` by an HTTP/1.1 server that `connect` leads to, over a pool of kept connections, as

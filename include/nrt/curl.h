@@ -20,9 +20,7 @@
 extern "C" {
 #endif
 
-/* ---- ours: not for programs
- * ----------------------------------------------------------------------
- */
+/* ---- ours: not for programs ---- */
 
 /* Whether this URL's host ends in .nats; `url` is changed to http:// where it is. */
 static inline bool nrt__curl_settle(CURLU *url) {
@@ -66,9 +64,7 @@ static inline curl_socket_t nrt__curl_open_socket(void *easy, curlsocktype purpo
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* ---- the one call
- * --------------------------------------------------------------------------------
- */
+/* ---- the one call ---- */
 
 /* Lets `easy` reach its URL over `conn`, where that URL's host ends in .nats; where it does not,
  * the handle is left as it is (or, if it was attached before, as it was). Call it when CURLOPT_URL

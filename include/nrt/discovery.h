@@ -99,11 +99,10 @@ typedef struct nrt_instance {
 typedef struct nrt_discovery nrt_discovery;
 
 /* The outcome: `found` has what has come, also with an error; it is never NULL, and belongs to the
- * callee (nrt_discovery_destroy). Errors: NRT_ERR_PERMISSION,
- * NRT_ERR_DISCONNECTED (not sent), NRT_ERR_ABORTED (the connection was lost meanwhile),
- * NRT_ERR_CANCELED (the connection was closed), NRT_ERR_BUSY (nrt_options.max_output is reached);
- * `detail` says it in words, during the call. That nobody answered is no error. On the connection's
- * thread. */
+ * callee (nrt_discovery_destroy). Errors: NRT_ERR_PERMISSION, NRT_ERR_DISCONNECTED (not sent),
+ * NRT_ERR_ABORTED (the connection was lost meanwhile), NRT_ERR_CANCELED (the connection was
+ * closed), NRT_ERR_BUSY (nrt_options.max_output is reached); `detail` says it in words, during the
+ * call. That nobody answered is no error. On the connection's thread. */
 typedef void (*nrt_discovered_fn)(nrt_discovery *found, int error, const char *detail, void *arg);
 
 /* Asks. `options` may be NULL. `fn` is called once where this returned 0, never from inside it. On

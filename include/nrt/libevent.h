@@ -32,9 +32,7 @@ typedef struct nrt_libevent {
     void *arg;               /* and with what */
 } nrt_libevent;
 
-/* ---- the operations: not for programs
- * ------------------------------------------------------------
- */
+/* ---- the operations: not for programs ---- */
 
 typedef struct nrt__libevent_io {
     struct event *read;
@@ -135,9 +133,7 @@ static inline void nrt__libevent_detach(void *data) {
     self->timer = self->soon = NULL;
 }
 
-/* ---- the one call
- * --------------------------------------------------------------------------------
- */
+/* ---- the one call ---- */
 
 /* Makes `adapter` ready for a connection on `base`. Cannot fail: what needs memory comes with
  * nrt_conn_open. */

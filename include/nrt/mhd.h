@@ -20,9 +20,7 @@
 extern "C" {
 #endif
 
-/* ---- ours: not for programs
- * ----------------------------------------------------------------------
- */
+/* ---- ours: not for programs ---- */
 
 typedef struct nrt__mhd {
     struct MHD_Daemon *daemon;
@@ -79,9 +77,7 @@ static inline void nrt__mhd_find(nrt__mhd *to, int listener) {
     }
 }
 
-/* ---- the calls
- * -----------------------------------------------------------------------------------
- */
+/* ---- the calls ---- */
 
 /* Serves `host` by the daemon's handlers, with `options` and `service` as in nrt_serve_fd (both may
  * be NULL). The daemon must outlive the service. Where nobody drives the connection a thread of its

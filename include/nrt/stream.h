@@ -14,8 +14,9 @@
 extern "C" {
 #endif
 
-/* What happens to a stream, in this order. Views and messages live during the call; any of the
- * functions may be NULL, but not `closed`. Each may write, end or cancel the stream. */
+/* What happens to a stream: responses in this order, `writable` at any time, `closed` last. Views
+ * and messages live during the call; any of the functions may be NULL, but not `closed`. Each may
+ * write, end or cancel the stream. */
 typedef struct nrt_stream_events {
     size_t size; /* sizeof(nrt_stream_events) */
     /* An interim response (1xx, but for 101): none, one, or several. */
@@ -26,8 +27,8 @@ typedef struct nrt_stream_events {
     void (*data)(nrt_str bytes, void *arg);
     /* The response's body is complete: not before this. */
     void (*end)(const nrt_fields *trailers, void *arg);
-    /* nrt_stream_write takes more: once soon after nrt_stream_open with
-     * nrt_stream_options.body_follows or a 101, then after it took less than it was given. */
+    /* nrt_stream_write takes more: once the service has taken the request, then after it took less
+     * than it was given. With nrt_stream_options.upgrade, write when `head` has told of the 101. */
     void (*writable)(void *arg);
     /* It is over, exactly once: nothing is told after it. `result` has no response. Errors as the
      * callback of nrt_send; NRT_ERR_ABORTED also where a response that had begun breaks off. */

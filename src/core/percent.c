@@ -50,7 +50,11 @@ bool nrt__percent_is_valid(nrt_str text) {
 }
 
 int nrt_percent_decode(nrt_str text, char *out, size_t *len) {
-    return nrt__percent_decode(text, false, out, len) ? 0 : NRT_ERR_BAD_REQUEST;
+    if (nrt__percent_decode(text, false, out, len)) {
+        return 0;
+    }
+    *len = 0; /* what came before is of no use */
+    return NRT_ERR_BAD_REQUEST;
 }
 
 static bool is_unreserved(char c) {

@@ -18,6 +18,7 @@ static void what_is_no_code_is_refused(void **state) {
         assert_false(nrt__percent_is_valid(nrt_str_from(texts[i])));
     }
     assert_int_equal(nrt_percent_decode((nrt_str){"a\0b", 3}, out, &len), NRT_ERR_BAD_REQUEST);
+    assert_int_equal(len, 0);
 }
 
 static void codes_become_their_bytes(void **state) {
