@@ -68,7 +68,8 @@ NRT_API nrt_str nrt_request_body(const nrt_request *request);
 /* The header fields. */
 NRT_API const nrt_fields *nrt_request_fields(const nrt_request *request);
 
-/* The trailer fields, which come behind the body; those of one in pieces are told with its end. */
+/* The trailer fields, which come behind the body. Those of a body in pieces are told with its end,
+ * and on a worker stand here when nrt_exchange_read has got to it. */
 NRT_API const nrt_fields *nrt_request_trailers(const nrt_request *request);
 
 /* The protocol that the client wants to change to (RFC 9110 section 7.8), such as "websocket";
@@ -79,6 +80,10 @@ NRT_API nrt_str nrt_request_upgrade(const nrt_request *request);
  * Transfer-Encoding, Connection …) and NRT-* are made by the library: whatever stands here of them
  * is not sent. */
 NRT_API nrt_fields *nrt_request_edit(nrt_request *request);
+
+/* The trailer fields, for changing; also what to give to nrt_stream_end. Fields that are not for
+ * trailers (RFC 9110 section 6.5.1) are not sent. */
+NRT_API nrt_fields *nrt_request_edit_trailers(nrt_request *request);
 
 /* Sets the body, any bytes. The method need not be one that usually has a body. NRT_ERR_MEMORY. */
 NRT_API int nrt_request_set_body(nrt_request *request, nrt_str body);

@@ -169,6 +169,10 @@ nrt_fields *nrt_request_edit(nrt_request *request) {
     return &request->message.fields;
 }
 
+nrt_fields *nrt_request_edit_trailers(nrt_request *request) {
+    return &request->message.trailers;
+}
+
 int nrt_request_set_body(nrt_request *request, nrt_str body) {
     nrt_str copy = nrt__arena_copy(&request->message.arena, body);
     if (!copy.ptr) {

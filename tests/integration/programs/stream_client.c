@@ -2,16 +2,17 @@
  *
  *     stream_client SERVER URL MODE N
  *
- * get: reads all. put: sends N bytes, of said length; chunks: without. echo: sends N bytes, and
- * checks that they come back. hold: takes nothing until nothing more comes, prints how much did,
- * then all. cancel: leaves after the first bytes. protocol: changes to one, and echoes N bytes.
- * do, do-put, do-stop: the same as get and chunks by nrt_stream_do, the last one leaves at once.
- * Prints "status S", "bytes B sum X", and "closed CODE". */
+ * get: reads all. put: sends N bytes, of said length; chunks: without. echo: sends N bytes and a
+ * trailer, and checks that they come back. hold: takes nothing until nothing more comes, prints how
+ * much did, then all. cancel: leaves after the first bytes. protocol: changes to one, and echoes N
+ * bytes. do, do-put, do-stop: the same as get and chunks by nrt_stream_do, the last one leaves at
+ * once. Prints "status S", "bytes B sum X", and "closed CODE". */
 #include "check.h"
 
 static struct {
     nrt_conn *conn;
     nrt_exchange_id id;
+    nrt_request *request;
     const char *mode;
     uint64_t left; /* to be sent */
     uint64_t sent;
@@ -60,7 +61,8 @@ static void send_more(void) {
     }
     if (!t.ended) {
         t.ended = true;
-        CHECK_INT(nrt_stream_end(t.conn, t.id, NULL), 0);
+        CHECK_INT(nrt_stream_end(t.conn, t.id, is("echo") ? nrt_request_trailers(t.request) : NULL),
+                  0);
     }
 }
 
@@ -97,7 +99,11 @@ static void on_data(nrt_str bytes, void *arg) {
 }
 
 static void on_end(const nrt_fields *trailers, void *arg) {
-    (void)trailers, (void)arg;
+    (void)arg;
+    if (is("echo")) {
+        CHECK(nrt_str_is(nrt_fields_get(trailers, "Check"), "sum"));
+        CHECK_INT(nrt_fields_count(trailers), 1); /* Host has no place there */
+    }
     printf("bytes %llu sum %llu\n", (unsigned long long)t.got, (unsigned long long)t.sum);
 }
 
@@ -171,7 +177,12 @@ int main(int argc, char **argv) {
     t.conn = open_conn(argv[1]);
     CHECK_INT(nrt_conn_wait(t.conn, 5000), 0);
     bool uploads = is("put") || is("chunks") || is("echo") || is("do-put");
-    nrt_request *request = make_request(uploads ? "POST" : "GET", argv[2]);
+    nrt_request *request = t.request = make_request(uploads ? "POST" : "GET", argv[2]);
+    nrt_fields *trailers = nrt_request_edit_trailers(request);
+    if (is("echo")) {
+        CHECK_INT(nrt_fields_add(trailers, nrt_str_from("Check"), nrt_str_from("sum")), 0);
+        CHECK_INT(nrt_fields_add(trailers, nrt_str_from("Host"), nrt_str_from("h.nats")), 0);
+    }
     if (strncmp(t.mode, "do", 2) == 0) {
         int code = do_all(request);
         nrt_request_destroy(request);
@@ -184,7 +195,6 @@ int main(int argc, char **argv) {
     options.hold = t.holding;
     options.upgrade = is("protocol") ? "echo/1" : NULL;
     CHECK_INT(nrt_stream_open(t.conn, request, &options, &events, NULL, &t.id), 0);
-    nrt_request_destroy(request);
     if (uploads) {
         send_more();
     }
@@ -203,5 +213,6 @@ int main(int argc, char **argv) {
     CHECK_INT(nrt_conn_drain(t.conn, NULL, NULL), 0);
     CHECK_INT(nrt_run(t.conn), 0);
     nrt_conn_destroy(t.conn);
+    nrt_request_destroy(request);
     return t.error ? 1 : 0;
 }

@@ -159,6 +159,14 @@ static void send_bytes(work *one) {
 }
 
 /* Bytes count as taken when they have gone back: the client is held up by itself. */
+/* The trailer field Check comes back as well. */
+static void return_check(nrt_exchange *exchange, const nrt_fields *trailers) {
+    nrt_str value = nrt_fields_get(trailers, "Check");
+    if (value.ptr) {
+        CHECK_INT(nrt_fields_add(nrt_exchange_trailers(exchange), nrt_str_from("Check"), value), 0);
+    }
+}
+
 static void send_back(work *one) {
     size_t sent;
     CHECK_INT(nrt_exchange_send(one->exchange, (nrt_str){one->held, one->held_len}, &sent), 0);
@@ -208,9 +216,9 @@ static void on_data(nrt_exchange *exchange, nrt_str bytes, void *arg) {
 
 static void on_end(nrt_exchange *exchange, const nrt_fields *trailers, void *arg) {
     work *one = arg;
-    (void)exchange, (void)trailers;
     one->ended = true;
     if (one->echoes) {
+        return_check(exchange, trailers);
         send_back(one);
     } else if (one->left == 0) {
         write_sum(one);
@@ -307,6 +315,9 @@ static int copy_back(work *one, int error) {
             break;
         }
         error = nrt_exchange_write(one->exchange, (nrt_str){room, got});
+    }
+    if (error == 0) {
+        return_check(one->exchange, nrt_request_trailers(nrt_exchange_request(one->exchange)));
     }
     return error;
 }
