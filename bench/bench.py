@@ -57,7 +57,8 @@ class Run:
             for kind in kinds:
                 rows.append(kind(self))
             for row in rows:
-                row.measure(warm, 0.2)
+                if not self.chosen.quick:
+                    row.measure(warm, 0.2)
                 samples[row.letter] = {level: [] for level in levels}
             for repetition in range(self.chosen.repetitions):
                 for level in levels:
