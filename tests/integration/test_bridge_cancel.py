@@ -42,13 +42,14 @@ class Stage:
     /echo     changes the protocol, and sends back what comes
     """
 
-    def __init__(self, world, nats, sidecar=(), gateway=()):
+    def __init__(self, front, nats, sidecar=()):
+        world = front.world
         self.world, self.nats = world, nats
         self.asked, self.ended = [], []  # targets: of heads that came, of connections that are gone
         self.whole = []  # targets of requests that came to their end
         self.origin = world.origin(script=self.play)
         self.sidecar = world.serve(nats, "weather.nats", self.origin, args=sidecar, env=GIVE_BACK)
-        self.gateway = world.gateway(nats, "--route", "/=weather.nats", *gateway, env=GIVE_BACK)
+        self.gateway = front(nats, "--route", "/=weather.nats", streams=True, env=GIVE_BACK)
         with Client(self.gateway.url) as client:
             assert client.get("/now").body == b"now"
             assert client.post("/up", b"x" * MIB).status == 200
@@ -158,8 +159,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(world, nats):
-    return Stage(world, nats)
+def stage(front, nats):
+    return Stage(front, nats)
 
 
 def vanish(client):
@@ -192,6 +193,9 @@ def assert_told(client, target, *codes):
 
 
 KINDS = ["/wait", "/drip", "/flood", "/sink", "/echo"]
+# Where each takes as long as it takes to give up who is silent, one that waits and one that sends do for nginx.
+SLOW_KINDS = pytest.mark.parametrize("front, target", [
+    *(("nrt", kind) for kind in KINDS), ("nginx", "/wait"), ("nginx", "/flood")], indirect=["front"])
 
 
 # ---- who asks leaves ---------------------------------------------------------------------------------
@@ -228,8 +232,8 @@ def test_many_that_leave_at_once_leave_nothing(stage, target):
     assert stage.works()
 
 
-def test_who_leaves_while_it_waits_for_a_connection_is_never_heard_of(world, nats):
-    stage = Stage(world, nats, sidecar=["--max-connections", "1"])
+def test_who_leaves_while_it_waits_for_a_connection_is_never_heard_of(world, front, nats):
+    stage = Stage(front, nats, sidecar=["--max-connections", "1"])
     first = stage.client("/drip")
     waiting = world.client(stage.gateway)
     waiting.send(request_bytes("POST", "/up?unheard", fields=[("Content-Length", "400000")]),
@@ -267,7 +271,7 @@ def test_an_origin_that_is_gone_is_an_error_for_who_asked(stage, target):
 # ---- the sidecar -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", KINDS)
+@SLOW_KINDS
 def test_a_sidecar_that_is_killed_is_noticed_within_two_intervals(world, nats, stage, target):
     """Not at the timeout, which is none for bodies, and 30 s for heads."""
     client = stage.client(target)
@@ -283,7 +287,7 @@ def test_a_sidecar_that_is_killed_is_noticed_within_two_intervals(world, nats, s
     until(lambda: stage.gateway.descriptors() <= stage.idle[0] + 1, "descriptors are given back")
 
 
-@pytest.mark.parametrize("target", KINDS)
+@SLOW_KINDS
 def test_a_sidecar_that_stands_still_is_given_up_and_cleans_up_when_it_goes_on(stage, target):
     client = stage.client(target)
     os.kill(stage.sidecar.pid, signal.SIGSTOP)
@@ -301,7 +305,7 @@ def test_a_sidecar_that_stands_still_is_given_up_and_cleans_up_when_it_goes_on(s
 # ---- the gateway -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", KINDS)
+@SLOW_KINDS
 def test_a_gateway_that_is_killed_ends_the_origins_connection_within_two_intervals(stage, target):
     stage.client(target)
     stage.gateway.expected = None
@@ -379,8 +383,8 @@ def test_a_broker_that_is_restarted_ends_streams_at_once_and_leaves_nothing(stag
 
 
 @pytest.mark.parametrize("target", KINDS)
-def test_a_sidecar_that_is_told_to_end_breaks_off_what_does_not_end(world, nats, target):
-    stage = Stage(world, nats, sidecar=["--drain-timeout", "700ms"])
+def test_a_sidecar_that_is_told_to_end_breaks_off_what_does_not_end(world, front, nats, target):
+    stage = Stage(front, nats, sidecar=["--drain-timeout", "700ms"])
     client = stage.client(target)
     stage.sidecar.signal(signal.SIGTERM)
     with Stopwatch() as watch:

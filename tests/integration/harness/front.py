@@ -63,12 +63,14 @@ class Front:
     def is_nginx(self):
         return self.kind == "nginx"
 
-    def __call__(self, server, *args, streams=False):
+    def __call__(self, server, *args, streams=False, env=None):
         """`streams`: bodies go on as they come, which nginx has to be told."""
         if not self.is_nginx:
-            return self.world.gateway(server, *args)
+            return self.world.gateway(server, *args, env=env)
         urls = getattr(server, "url", server).replace(",", " ")
-        return NginxFront(self.world, f"nrt_server {urls}; {HEADS} {FORWARDED} {directives(args, streams)}").start()
+        nginx = NginxFront(self.world, f"nrt_server {urls}; {HEADS} {FORWARDED} {directives(args, streams)}")
+        nginx.env = env
+        return nginx.start()
 
     def assert_refused(self, answer, status, *codes):
         """Our own answer, or that of nginx where it has not got to us: a page, with the same status."""

@@ -11,7 +11,7 @@ import pytest
 
 from .clock import until
 from .client import is_listening
-from .world import BUILD, free_port, sanitized
+from .world import BUILD, HERE, free_port, sanitized
 
 MODULE = os.path.join(BUILD, "src", "nginx", "ngx_http_nrt_module.so")
 BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -48,15 +48,16 @@ class Nginx:
         listen (parameters), daemon ("on": its log is a file then)."""
         if not os.path.exists(MODULE) or not os.path.exists(BINARY):
             pytest.skip("nginx or its module is not there: nginx-dev brings what the module is built with")
-        if sanitized():
-            pytest.skip("nginx itself has no sanitizer")
         self.world, self.port = world, free_port()
         self.settings = {"workers": workers, "main": "", "user": "root", "connections": 1024, "listen": "",
                          "daemon": "off", "log": "stderr", **more}
-        self.child = None
+        self.child, self.env = None, None
         self.folder = tempfile.mkdtemp(prefix="nginx-", dir=world.folder)
         if self.daemon:
             self.settings["log"] = self.log_path
+        self.wrapper = wrapper(self.folder)
+        if self.wrapper:  # programs that it starts itself, in an upgrade, are watched as well
+            self.settings["main"] += "env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS;"
         self.url = f"http://127.0.0.1:{self.port}"
         self.write(server, http)
 
@@ -71,7 +72,7 @@ class Nginx:
 
     @property
     def argv(self):
-        return [BINARY, "-p", self.folder, "-c", self.path]
+        return [*self.wrapper, BINARY, "-p", self.folder, "-c", self.path]
 
     def check(self):
         """nginx -t: whether it takes the configuration, and what it says."""
@@ -84,7 +85,7 @@ class Nginx:
             self.world.run(self.argv)
             self.world.closing(Master(until(lambda: self.master, "a pid file")))
         else:
-            self.child = self.world.start(self.argv, "nginx")
+            self.child = self.world.start(self.argv, "nginx", env=self.env)
         until(lambda: self.master and is_listening(self.url), "nginx listens")
         until(lambda: len(self.worker_pids) >= self.settings["workers"], "its workers")
         return self
@@ -133,6 +134,26 @@ class Nginx:
         self.world.closing(Master(after))
         until(lambda: children(after), "the other master has workers")
         return after
+
+
+def wrapper(folder):
+    """What nginx is run by, so that faults of our module are told: World.finish finds the reports."""
+    reports = os.path.join(folder, "report")
+    if os.environ.get("NRT_TEST_VALGRIND"):
+        return ["/usr/bin/valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite",
+                f"--suppressions={os.path.join(HERE, 'harness', 'nginx.supp')}", "--gen-suppressions=all",
+                f"--log-file={reports}.%p"]
+    if not sanitized():
+        return []
+    with open(MODULE, "rb") as module:
+        if b"__asan_init" not in module.read():
+            pytest.skip("nginx has one thread: there is nothing that this sanitizer would find")
+    runtime = subprocess.run(["clang", "-print-file-name=libclang_rt.asan-x86_64.so"], capture_output=True,
+                             text=True, check=True).stdout.strip()
+    assert os.path.exists(runtime), f"{runtime} is not there, which nginx needs for a module with AddressSanitizer"
+    options = os.environ.get("ASAN_OPTIONS", "") + f":log_path={reports}"
+    suppressions = f"suppressions={os.path.join(HERE, 'harness', 'nginx.lsan')}:print_suppressions=0"
+    return ["/usr/bin/env", f"LD_PRELOAD={runtime}", f"ASAN_OPTIONS={options}", f"LSAN_OPTIONS={suppressions}"]
 
 
 def children(pid):

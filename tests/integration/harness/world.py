@@ -1,5 +1,6 @@
 """Everything one test has started: it is stopped, and checked, when the test is over."""
 
+import glob
 import os
 import re
 import shutil
@@ -167,6 +168,9 @@ class World:
             child.signal(15)
         for child in self._children:
             problems += self._end(child)
+        for path in glob.glob(self.path("nginx-*/report.*")):  # of sanitizers and valgrind
+            with open(path, encoding="utf-8", errors="replace") as report:
+                problems += [text for text in [report.read()] if text]
         for thing in self._origins:
             thing.close()
         for server in self._servers:
