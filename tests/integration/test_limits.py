@@ -189,32 +189,32 @@ def chunked(line, body=b"a"):
             + line + b"\r\n" + body + b"\r\n0\r\n\r\n")
 
 
-def test_chunk_extensions_of_1_kib_are_passed_over_and_longer_ones_refused(world, nats, origin):
-    gateway = world.gateway(nats, "--route", "/=weather.nats")
+def test_chunk_extensions_of_1_kib_are_passed_over_and_longer_ones_refused(world, front, nats, origin):
+    gateway = front(nats, "--route", "/=weather.nats")
     client = world.client(gateway)
     client.send(chunked(b"1;" + b"e" * 1024))
     assert client.answer().body == b"1"
     client.send(chunked(b"1;" + b"e" * 1025))
-    assert_problem(client.answer(), 400, "bad-request")
+    front.assert_refused(client.answer(), 400, "bad-request")
     assert client.at_end()
 
 
-def test_chunk_extensions_are_counted_over_all_chunks(world, nats, origin):
+def test_chunk_extensions_are_counted_over_all_chunks(world, front, nats, origin):
     """Else each byte of a body could bring 1 KiB along."""
-    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client = world.client(front(nats, "--route", "/=weather.nats"))
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     client.send((b"1;" + b"e" * 100 + b"\r\na\r\n") * 11, b"0\r\n\r\n")
-    assert_problem(client.answer(), 400, "bad-request")
+    front.assert_refused(client.answer(), 400, "bad-request")
     assert origin.requests == []
 
 
 @pytest.mark.parametrize("line", [b"1;" + b";" * 5000, b"1" + b";a=" * 2000, b"0" * 5000 + b"1",
                                   b'1;a="' + b"b" * 5000 + b'"', b'1;a="' + b"\\b" * 2500 + b'"'],
                          ids=["semicolons", "empty values", "zeros", "a string", "escapes"])
-def test_no_part_of_a_chunks_line_is_without_a_limit(world, nats, origin, line):
-    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+def test_no_part_of_a_chunks_line_is_without_a_limit(world, front, nats, origin, line):
+    client = world.client(front(nats, "--route", "/=weather.nats"))
     client.send(chunked(line))
-    assert_problem(client.answer(), 400, "bad-request")
+    front.assert_refused(client.answer(), 400, "bad-request")
     assert origin.requests == []
 
 
@@ -223,24 +223,24 @@ def test_no_part_of_a_chunks_line_is_without_a_limit(world, nats, origin, line):
     (b"X: " + b"v" * 66000 + b"\r\n", False), (b"X:" + b" " * 70000 + b"y\r\n", False),
     (b"x" * 66000 + b": y\r\n", False),
 ], ids=["100 fields", "101 fields", "60 KB", "66 KB", "70 KB of white space", "a long name"])
-def test_a_trailer_section_is_limited_as_a_head_is(world, nats, peer, trailers, fine):
+def test_a_trailer_section_is_limited_as_a_head_is(world, front, nats, peer, trailers, fine):
     peer.subscribe(SUBJECT + "*", "nrt", lambda message: peer.publish(message.reply, plain("fine")))
-    client = world.client(world.gateway(nats, "--route", "/=weather.nats"))
+    client = world.client(front(nats, "--route", "/=weather.nats"))
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", trailers, b"\r\n")
     answer = client.answer()
     assert answer.status == 200 if fine else answer.status in (400, 431), answer
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_body_at_max_body_goes_and_one_byte_more_is_413(world, nats, origin, size):
-    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-body", str(size))
+def test_a_body_at_max_body_goes_and_one_byte_more_is_413(world, front, nats, origin, size):
+    gateway = front(nats, "--route", "/=weather.nats", "--max-body", str(size))
     for make in (lambda body: request_bytes("POST", "/", body=body),
                  lambda body: chunked(b"%x" % len(body), body)):
         client = world.client(gateway)
         client.send(make(b"b" * size))
         assert client.answer().body == b"%d" % size
         client.send(make(b"b" * (size + 1)))
-        assert_problem(client.answer(), 413, "too-large")
+        front.assert_refused(client.answer(), 413, "too-large")
         assert client.at_end()
 
 
@@ -248,27 +248,29 @@ def test_a_body_at_max_body_goes_and_one_byte_more_is_413(world, nats, origin, s
 
 
 @pytest.fixture
-def hasty(world, nats, origin):
-    return world.gateway(nats, "--route", "/=weather.nats", "--head-timeout", "400ms",
+def hasty(world, front, nats, origin):
+    return front(nats, "--route", "/=weather.nats", "--head-timeout", "400ms",
                          "--idle-timeout", "800ms")
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_a_head_that_takes_longer_than_the_head_timeout_is_408(world, hasty, origin, trickle):
+def test_a_head_that_takes_longer_than_the_head_timeout_is_408(world, front, hasty, origin, trickle):
     """From its first byte on: more bytes do not buy more time."""
     client = world.client(hasty)
     with Stopwatch() as watch:
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
         while trickle and not client.readable(0.05):
             client.send(b"X")
-        answer = client.answer()
-    assert_problem(answer, 408, "request-timeout")
-    assert 0.35 < watch.seconds < 0.8 * SLOW and client.at_end()
+        answer = None if front.is_nginx else client.answer()  # nginx closes without one
+        assert client.at_end()
+    assert answer is None or assert_problem(answer, 408, "request-timeout")
+    assert 0.35 < watch.seconds < 0.8 * SLOW
     assert origin.requests == []
 
 
-def test_a_silent_connection_is_closed_after_the_idle_timeout_without_an_answer(world, hasty):
-    for used in (False, True):
+def test_a_silent_connection_is_closed_after_the_idle_timeout_without_an_answer(world, front, hasty):
+    # To nginx a new connection is the begin of a head.
+    for used in (True,) if front.is_nginx else (False, True):
         client = world.client(hasty)
         if used:
             assert client.get("/").status == 200
@@ -361,8 +363,8 @@ def test_connections_beyond_the_limit_do_not_pile_up(world, nats, origin):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_connection_closes_after_so_many_requests(world, nats, origin, count):
-    gateway = world.gateway(nats, "--route", "/=weather.nats", "--max-requests", str(count))
+def test_a_connection_closes_after_so_many_requests(world, front, nats, origin, count):
+    gateway = front(nats, "--route", "/=weather.nats", "--max-requests", str(count))
     client = world.client(gateway)
     for number in range(1, count + 1):
         answer = client.get("/")
@@ -403,12 +405,12 @@ def test_a_request_above_the_limit_is_refused_with_a_frame_to_those_who_know_fra
     assert len(origin.requests) == 1, "what was refused was not executed"
 
 
-def test_a_gateway_takes_what_one_instance_refuses_to_another(world, nats, peer):
+def test_a_gateway_takes_what_one_instance_refuses_to_another(world, front, nats, peer):
     """One is full, and NATS gives it half of the requests: what it refuses, the other answers."""
     gate = Gate()
     full = world.origin(lambda request: gate.wait() or plain("full"))
     world.serve(nats, "weather.nats", full, args=["--max-in-flight", "1"])
-    gateway = world.gateway(nats, "--route", "/=weather.nats")
+    gateway = front(nats, "--route", "/=weather.nats")
     holder = world.client(gateway)
     holder.send(request_bytes("POST", "/held", body=b"x"))
     gate.wait_entered()

@@ -141,8 +141,8 @@ def test_a_trickler_costs_no_more_than_16_kib(world, gateway):
     until(lambda: gateway.descriptors() < 50, "all are gone", 30 * SLOW)
 
 
-def test_tricklers_are_sent_away_after_the_head_timeout(world, nats, origin):
-    gateway = world.gateway(nats, "--route", "/=weather.nats", "--head-timeout", "1s")
+def test_tricklers_are_sent_away_after_the_head_timeout(world, front, nats, origin):
+    gateway = front(nats, "--route", "/=weather.nats", "--head-timeout", "1s")
     idle = gateway.descriptors()
     tricklers = Tricklers(gateway.url, 200)
     try:
@@ -189,13 +189,13 @@ def test_a_reader_that_reads_nothing_harms_nobody_and_is_closed(world, nats, ori
     assert len(stuck) == 10
 
 
-def test_a_reader_that_is_slow_and_goes_on_is_not_cut_off(world):
+def test_a_reader_that_is_slow_and_goes_on_is_not_cut_off(world, front):
     """Silence is what the idle timeout is about; here bytes flow all the time, but a response takes
     longer than that."""
     size, count, each_second = 7_000_000, 3, 5_000_000
     nats = world.nats(config="max_payload: 8MB\n")
     world.serve(nats, "big.nats", world.origin(plain(b"x" * size)))
-    gateway = world.gateway(nats, "--route", "/=big.nats", "--idle-timeout", "700ms")
+    gateway = front(nats, "--route", "/=big.nats", "--idle-timeout", "700ms")
     client = world.client(gateway)
     client.send(request_bytes("GET", "/big") * count)
     pace, got = threading.Event(), 0

@@ -68,7 +68,7 @@ class Front:
         if not self.is_nginx:
             return self.world.gateway(server, *args, env=env)
         urls = getattr(server, "url", server).replace(",", " ")
-        nginx = NginxFront(self.world, f"nrt_server {urls}; {HEADS} {FORWARDED} {directives(args, streams)}")
+        nginx = NginxFront(self.world, f"nrt_server {urls}; {HEADS} {FORWARDED} {directives(args, streams)}", connections=4096)
         nginx.env = env
         return nginx.start()
 
