@@ -62,7 +62,9 @@ ngx_http_nrt_url(ngx_http_request_t *r, ngx_str_t *host, ngx_str_t *uri)
         p = ngx_cpymem(p, whole.data, whole.len);
 
     } else {
-        p = ngx_cpymem(p, instead.data, instead.len);
+        if (instead.len) {
+            p = ngx_cpymem(p, instead.data, instead.len);
+        }
 
         if (escape) {
             p = (u_char *) ngx_escape_uri(p, r->uri.data + skip,
