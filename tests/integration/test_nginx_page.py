@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.client import curl
-from harness.clock import SLOW
+from harness.clock import SLOW, until
 from harness.load import echo
 from harness.nginx import MODULE, Nginx
 from harness.origin import plain
@@ -97,6 +97,29 @@ def test_the_log_says_who_answered(stage):
         line = log.read()
     said = re.fullmatch(r'127\.0\.0\.1 "GET /city HTTP/2\.0" 200 200 (\d+\.\d+) id=(\S+) by=(\S+) at=\S*/n1\n', line)
     assert said and float(said.group(1)) < 5 * SLOW and "-" not in said.groups(), line
+
+
+def test_responses_are_kept_as_services_say(world, nats):
+    origin = world.origin(lambda request: plain(str(len(origin.requests)), fields=[(
+        "Cache-Control", {"/long": "max-age=600", "/short": "max-age=1"}.get(request.target, "no-store"))]))
+    service = world.serve(nats, "weather.nats", origin)
+    port = free_port()
+    Nginx(world, "", http=f"nrt_server {nats.url};" + changed(
+        page("Caching").file("cache.conf"), ("/var/cache/nginx/weather", world.path("cache")),
+        ("/run/nginx-weather.sock", world.path("hop.sock")), ("listen 80;", f"listen 127.0.0.1:{port};"))).start()
+    client = world.client(f"http://127.0.0.1:{port}")
+
+    def get(target):
+        answer = client.get(target)
+        return answer.status, answer.get("X-Cache"), answer.text
+
+    assert [get("/long") for _ in range(2)] == [(200, "MISS", "1"), (200, "HIT", "1")]
+    assert [get("/none") for _ in range(2)] == [(200, "MISS", "2"), (200, "MISS", "3")]
+    assert origin.requests[0].all("X-Forwarded-For") == ["127.0.0.1"]
+    assert get("/short") == (200, "MISS", "4")
+    assert service.stop() == 0
+    assert until(lambda: get("/short")[1] == "STALE" and get("/short"), "it is old") == (200, "STALE", "4")
+    assert get("/none")[0] == 503
 
 
 def test_a_forward_proxy(world, nats):
