@@ -48,10 +48,9 @@ static void put_fixed(nrt__buf *out, uint64_t value, unsigned digits, bool point
         unit *= 10;
     }
     nrt__buf_u64(out, value / unit);
-    for (uint64_t rest = value % unit; rest > 0 && len < sizeof(fraction); len++) {
-        unit /= 10;
-        fraction[len] = (char)('0' + rest / unit);
-        rest %= unit;
+    for (uint64_t rest = value % unit; rest > 0 && len < sizeof(fraction); rest %= unit) {
+        rest *= 10; /* less than ten units */
+        fraction[len++] = (char)('0' + rest / unit);
     }
     if (len == 0 && point) {
         fraction[len++] = '0';

@@ -62,14 +62,14 @@ static int ask_and_wait(waiting *wait, const nrt_discover_options *options) {
 
 int nrt_discover(nrt_conn *conn, const nrt_discover_options *options, nrt_discovery **found) {
     waiting wait = {.conn = conn};
-    if (found) {
-        *found = NULL;
-    }
+    nrt_discovery *none = NULL;
+    found = found ? found : &none;
+    *found = NULL;
     int error = nrt__conn_hold(conn);
     if (error < 0) {
         return error;
     }
-    error = found
+    error = found != &none
                 ? ask_and_wait(&wait, options)
                 : nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover needs a place for the result");
     nrt__conn_release(conn); /* where a callback has destroyed it, that ends what was asked */

@@ -105,15 +105,16 @@ static int send_and_wait(waiting *wait, const nrt_send_options *options) {
 int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
            nrt_response **response) {
     waiting wait = {.conn = conn, .request = request};
-    if (response) {
-        *response = NULL;
-    }
+    nrt_response *none = NULL;
+    response = response ? response : &none;
+    *response = NULL;
     int error = nrt__conn_hold(conn);
     if (error < 0) {
         return error;
     }
-    error = response ? send_and_wait(&wait, options)
-                     : nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
+    error = response != &none
+                ? send_and_wait(&wait, options)
+                : nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_do needs a place for the response");
     nrt__conn_release(conn); /* where a callback has destroyed it, that ends what was sent */
     if (error < 0 || wait.error < 0) {
         return error < 0 ? error : wait.error;
