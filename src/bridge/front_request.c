@@ -88,34 +88,55 @@ static int check_head(nrt__front_conn *conn, const char **detail) {
 
 /* ---- what is put on it ---- */
 
+/* An element behind those that a list in `text` has already. There is room. */
+static void add_element(char *text, size_t *len, bool first, nrt_str element) {
+    if (!first) {
+        memcpy(text + *len, ", ", 2);
+        *len += 2;
+    }
+    if (element.len > 0) {
+        memcpy(text + *len, element.ptr, element.len);
+        *len += element.len;
+    }
+}
+
+/* The addresses of all X-Forwarded-For, and the client's behind them, in memory of the request; the
+ * absent string where there is none left. */
+static nrt_str forwarded_for(nrt__front_conn *conn) {
+    nrt__message *request = &conn->request;
+    nrt_str peer = nrt_str_from(conn->peer_name);
+    size_t size = peer.len, len = 0;
+    bool first = true;
+    const nrt__field *before = NULL;
+    while ((before = nrt__fields_find(&request->fields, NRT__X_FORWARDED_FOR, before))) {
+        size += before->value.len + 2;
+    }
+    char *list = nrt__arena_get(&request->arena, size + 1);
+    if (!list) {
+        return (nrt_str){NULL, 0};
+    }
+    while ((before = nrt__fields_find(&request->fields, NRT__X_FORWARDED_FOR, before))) {
+        add_element(list, &len, first, before->value);
+        first = false;
+    }
+    /* A unix socket has no address to add: who is trusted there has said all there is. */
+    if (first || !conn->local) {
+        add_element(list, &len, first, peer);
+    }
+    return (nrt_str){list, len};
+}
+
 /* RFC 9110 section 7.6.3, and the de-facto X-Forwarded-*: what came from outside is replaced,
  * unless from whom we trust. */
 static bool add_forwarded(nrt__front_conn *conn) {
     nrt__message *request = &conn->request;
     nrt_fields *fields = &request->fields;
-    nrt__arena *arena = &request->arena;
-    nrt__buf text;
-    nrt__buf_init(&text, 64 * 1024);
     if (!conn->trusted) {
         nrt__fields_drop(fields, NRT__FIELD_CLAIM);
     }
-    const nrt__field *before = NULL;
-    const char *comma = "";
-    while ((before = nrt__fields_find(fields, NRT__X_FORWARDED_FOR, before))) {
-        nrt__buf_put(&text, nrt_str_from(comma));
-        nrt__buf_put(&text, before->value);
-        comma = ", ";
-    }
-    /* A unix socket has no address to add: who is trusted there has said all there is. */
-    if (*comma == '\0' || !conn->local) {
-        nrt__buf_put(&text, nrt_str_from(comma));
-        nrt__buf_put(&text, nrt_str_from(conn->peer_name));
-    }
+    nrt_str list = forwarded_for(conn);
     nrt__fields_drop_id(fields, NRT__X_FORWARDED_FOR);
-    nrt_str list = nrt__arena_copy(arena, nrt__buf_view(&text));
-    bool fine =
-        list.ptr && !text.failed && nrt__fields_append(fields, NRT__STR("X-Forwarded-For"), list);
-    nrt__buf_free(&text);
+    bool fine = list.ptr && nrt__fields_append(fields, NRT__STR("X-Forwarded-For"), list);
     if (fine && !nrt__fields_find(fields, NRT__X_FORWARDED_PROTO, NULL)) {
         fine = nrt__fields_append(fields, NRT__STR("X-Forwarded-Proto"), NRT__STR("http"));
     }
