@@ -62,7 +62,7 @@ ngx_http_nrt_url(ngx_http_request_t *r, ngx_str_t *host, ngx_str_t *uri)
         p = ngx_cpymem(p, whole.data, whole.len);
 
     } else {
-        if (instead.len) {
+        if (instead.data) {
             p = ngx_cpymem(p, instead.data, instead.len);
         }
 

@@ -19,7 +19,8 @@
 /* the end of what nginx has read into the buffer that holds `p`; NULL where none does */
 
 static u_char *
-ngx_http_nrt_buffer_end(ngx_http_request_t *r, u_char *p, u_char **start)
+ngx_http_nrt_buffer_end(ngx_http_request_t *r, const u_char *p,
+    u_char **start)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
@@ -50,7 +51,7 @@ ngx_http_nrt_buffer_end(ngx_http_request_t *r, u_char *p, u_char **start)
  */
 
 static ngx_uint_t
-ngx_http_nrt_is_crlf(u_char *from, u_char *to, ngx_uint_t *lines)
+ngx_http_nrt_is_crlf(u_char *from, const u_char *to, ngx_uint_t *lines)
 {
     u_char   *p, *line;
     nrt_str   name;
