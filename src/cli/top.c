@@ -5,49 +5,17 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/discover.h"
-#include "cli/get.h"
-#include "cli/top_view.h"
+#include "cli/top.h"
 #include "core/str.h"
 #include "lib/conn_private.h"
 
-enum { FILTER_MAX = 64, INTERVAL_MS = 1000, QUIET_MS = 300, FRAME_MAX = 1 << 20 };
+enum { INTERVAL_MS = 1000, QUIET_MS = 300, FRAME_MAX = 1 << 20 };
 
-typedef struct top_options {
-    nrt__asking asking;
-    bool once;
-    int sort; /* nrt__top_sort */
-    bool reverse;
-    const char *filter;
-} top_options;
-
-typedef struct top {
-    const top_options *options;
-    nrt__asking *asking;
-    nrt__get_signals signals;
-    nrt__top_model *model;
-    nrt__top_screen screen;
-    nrt__top_row *rows;
-    nrt__top_page before_help;
-    char service[NRT__TOP_LABEL];
-    char instance[NRT__TOP_LABEL]; /* its id */
-    char chosen[NRT__TOP_LABEL];   /* label of the selected row: it stays selected where it goes */
-    char filter[FILTER_MAX];
-    char notice[256];
-    char clock[16];
-    nrt__io keys;
-    nrt__timer next;
-    struct termios before;
-    int64_t asked_ns;
-    bool quit;
-} top;
-
-static nrt__env *env_of(top *t) {
+static nrt__env *env_of(nrt__top *t) {
     return &nrt__conn_loop(t->asking->program.conn)->env;
 }
 
@@ -64,8 +32,7 @@ static bool is_utf8_locale(void) {
 
 /* ---- rows ---- */
 
-/* What the page shows, sorted; the row that was selected stays so. */
-static void update_rows(top *t) {
+void nrt__top_update(nrt__top *t) {
     nrt__top_screen *screen = &t->screen;
     nrt__top_query query = {
         .filter = screen->page == NRT__TOP_DETAIL ? t->instance : t->filter,
@@ -90,13 +57,6 @@ static void update_rows(top *t) {
     }
 }
 
-static void choose(top *t, size_t index) {
-    if (t->screen.count > 0) {
-        t->screen.selected = index < t->screen.count ? index : t->screen.count - 1;
-        (void)snprintf(t->chosen, sizeof(t->chosen), "%s", t->rows[t->screen.selected].label);
-    }
-}
-
 /* ---- the terminal ---- */
 
 static void write_all(const char *bytes, size_t len) {
@@ -114,7 +74,7 @@ static void write_text(const char *text) {
     write_all(text, strlen(text));
 }
 
-static void draw(top *t) {
+void nrt__top_show(nrt__top *t) {
     nrt__top_screen *screen = &t->screen;
     struct winsize size = {0};
     time_t now = time(NULL);
@@ -131,7 +91,7 @@ static void draw(top *t) {
         strftime(t->clock, sizeof(t->clock), "%H:%M:%S", &parts) == 0) {
         t->clock[0] = '\0';
     }
-    update_rows(t);
+    nrt__top_update(t);
     nrt__buf_init(&frame, FRAME_MAX);
     nrt__buf_init(&out, 2 * FRAME_MAX);
     nrt__top_draw(&frame, screen);
@@ -152,7 +112,7 @@ static void draw(top *t) {
 }
 
 /* Another screen than the shell's, without a cursor; keys as they are typed, and ^C a signal. */
-static bool take_terminal(top *t) {
+static bool take_terminal(nrt__top *t) {
     struct termios now;
     if (tcgetattr(STDIN_FILENO, &t->before) != 0) {
         return false;
@@ -169,14 +129,14 @@ static bool take_terminal(top *t) {
     return true;
 }
 
-static void give_terminal_back(const top *t) {
+static void give_terminal_back(const nrt__top *t) {
     write_text("\033[?25h\033[?1049l");
     (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &t->before);
 }
 
 /* ---- asking ---- */
 
-static void ask(top *t);
+static void ask(nrt__top *t);
 
 static void on_next(nrt__timer *timer, void *arg) {
     (void)timer;
@@ -184,7 +144,7 @@ static void on_next(nrt__timer *timer, void *arg) {
 }
 
 /* So that looks begin at the interval, or as fast as answers can be waited for. */
-static void ask_later(top *t) {
+static void ask_later(nrt__top *t) {
     int64_t due_ms = t->asked_ns / 1000000 + t->asking->interval_ms;
     int64_t now_ms = env_of(t)->now_ms;
     nrt__timer_set(&nrt__conn_loop(t->asking->program.conn)->timers, &t->next,
@@ -192,7 +152,7 @@ static void ask_later(top *t) {
 }
 
 static void on_found(nrt_discovery *found, int error, const char *detail, void *arg) {
-    top *t = arg;
+    nrt__top *t = arg;
     if (t->quit) {
         nrt_discovery_destroy(found);
         return;
@@ -206,11 +166,11 @@ static void on_found(nrt_discovery *found, int error, const char *detail, void *
     } else {
         nrt_discovery_destroy(found);
     }
-    draw(t);
+    nrt__top_show(t);
     ask_later(t);
 }
 
-static void ask(top *t) {
+static void ask(nrt__top *t) {
     nrt_discover_options options;
     nrt_discover_options_init(&options);
     options.kind = NRT_DISCOVER_STATS;
@@ -223,187 +183,9 @@ static void ask(top *t) {
     }
 }
 
-/* ---- keys ---- */
+/* ---- live ---- */
 
-static void go_to(top *t, nrt__top_page page) {
-    t->screen.page = page;
-    t->screen.service = t->service;
-    t->screen.selected = t->screen.first = 0;
-    t->filter[0] = '\0';
-}
-
-static void enter(top *t) {
-    const nrt__top_screen *screen = &t->screen;
-    if (screen->count == 0) {
-        return;
-    }
-    const char *label = t->rows[screen->selected].label;
-    if (screen->page == NRT__TOP_SERVICES) {
-        (void)snprintf(t->service, sizeof(t->service), "%s", label);
-        go_to(t, NRT__TOP_INSTANCES);
-        t->chosen[0] = '\0';
-    } else if (screen->page == NRT__TOP_INSTANCES) {
-        (void)snprintf(t->instance, sizeof(t->instance), "%s", label);
-        go_to(t, NRT__TOP_DETAIL);
-    }
-}
-
-static void leave(top *t) {
-    switch (t->screen.page) {
-    case NRT__TOP_SERVICES:
-        t->filter[0] = '\0';
-        break;
-    case NRT__TOP_INSTANCES:
-        if (*t->filter) {
-            t->filter[0] = '\0';
-            break;
-        }
-        (void)snprintf(t->chosen, sizeof(t->chosen), "%s", t->service);
-        t->service[0] = '\0';
-        go_to(t, NRT__TOP_SERVICES);
-        break;
-    case NRT__TOP_DETAIL:
-        go_to(t, NRT__TOP_INSTANCES);
-        (void)snprintf(t->chosen, sizeof(t->chosen), "%s", t->instance);
-        break;
-    case NRT__TOP_HELP:
-        t->screen.page = t->before_help;
-        break;
-    }
-}
-
-static void sort_by(top *t, int step) {
-    t->screen.sort = (nrt__top_sort)((t->screen.sort + NRT__TOP_SORTS + step) % NRT__TOP_SORTS);
-    t->screen.first = 0;
-}
-
-static void on_filter_key(top *t, char key) {
-    size_t len = strlen(t->filter);
-    if (key == '\r' || key == '\n') {
-        t->screen.typing = false;
-    } else if (key == '\033') {
-        t->screen.typing = false;
-        t->filter[0] = '\0';
-    } else if ((key == 0x7f || key == '\b') && len > 0) {
-        t->filter[len - 1] = '\0';
-    } else if (key > 0x20 && key < 0x7f && len + 1 < sizeof(t->filter)) {
-        t->filter[len] = key;
-        t->filter[len + 1] = '\0';
-    }
-    t->screen.selected = t->screen.first = 0;
-    t->chosen[0] = '\0';
-}
-
-static void on_key(top *t, char key) {
-    size_t page = t->screen.height > 8 ? t->screen.height - 8 : 1;
-    size_t at = t->screen.selected;
-    switch (key) {
-    case 'q':
-        t->quit = true;
-        break;
-    case 'k':
-        choose(t, at > 0 ? at - 1 : 0);
-        break;
-    case 'j':
-        choose(t, at + 1);
-        break;
-    case 'b':
-        choose(t, at > page ? at - page : 0);
-        break;
-    case 'f':
-        choose(t, at + page);
-        break;
-    case 'g':
-        choose(t, 0);
-        break;
-    case 'G':
-        choose(t, SIZE_MAX);
-        break;
-    case 'l':
-    case '\r':
-    case '\n':
-        enter(t);
-        break;
-    case 'h':
-    case '\033':
-    case 0x7f:
-        leave(t);
-        break;
-    case 's':
-        sort_by(t, 1);
-        break;
-    case 'S':
-        sort_by(t, -1);
-        break;
-    case 'r':
-        t->screen.reverse = !t->screen.reverse;
-        break;
-    case '/':
-        t->screen.typing = t->screen.page <= NRT__TOP_INSTANCES;
-        break;
-    case ' ':
-        t->screen.paused = !t->screen.paused;
-        break;
-    case '?':
-        if (t->screen.page != NRT__TOP_HELP) {
-            t->before_help = t->screen.page;
-            t->screen.page = NRT__TOP_HELP;
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-/* Keys that terminals send as several bytes, as the letters that mean the same; 0: none of them.
- * *used of the bytes were one. */
-static char long_key(const char *bytes, size_t len, size_t *used) {
-    static const struct {
-        const char *bytes;
-        char key;
-    } all[] = {{"[A", 'k'}, {"[B", 'j'}, {"[C", 'l'},  {"[D", 'h'},  {"OA", 'k'}, {"OB", 'j'},
-               {"OC", 'l'}, {"OD", 'h'}, {"[5~", 'b'}, {"[6~", 'f'}, {"[H", 'g'}, {"[F", 'G'},
-               {"OH", 'g'}, {"OF", 'G'}, {"[1~", 'g'}, {"[4~", 'G'}};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        size_t size = strlen(all[i].bytes);
-        if (len > size && memcmp(bytes + 1, all[i].bytes, size) == 0) {
-            *used = size + 1;
-            return all[i].key;
-        }
-    }
-    return 0;
-}
-
-static void on_keys(void *arg, unsigned events) {
-    top *t = arg;
-    char bytes[64];
-    (void)events;
-    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
-    if (got <= 0) {
-        t->quit = got == 0 || errno != EINTR; /* the terminal is gone */
-        return;
-    }
-    for (size_t at = 0; at < (size_t)got && !t->quit;) {
-        size_t used = 1;
-        char key = bytes[at];
-        if (key == '\033') {
-            char meant = long_key(bytes + at, (size_t)got - at, &used);
-            key = meant ? meant : key;
-        }
-        if (t->screen.typing && used == 1) {
-            on_filter_key(t, key);
-        } else if (!t->screen.typing) {
-            on_key(t, key);
-        }
-        at += used;
-        update_rows(t);
-    }
-    if (!t->quit) {
-        draw(t);
-    }
-}
-
-static int run_live(top *t) {
+static int run_live(nrt__top *t) {
     nrt__loop *loop = nrt__conn_loop(t->asking->program.conn);
     const nrt__report *log = &t->asking->program.log;
     if (isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1) {
@@ -416,9 +198,9 @@ static int run_live(top *t) {
                           strerror(errno));
         return NRT__EXIT_FAILED;
     }
-    int error = nrt__io_open(loop, &t->keys, STDIN_FILENO, NRT_IO_READ, on_keys, t);
+    int error = nrt__io_open(loop, &t->keys, STDIN_FILENO, NRT_IO_READ, nrt__top_on_keys, t);
     nrt__loop_enter(loop);
-    draw(t);
+    nrt__top_show(t);
     ask(t);
     nrt__loop_leave(loop);
     while (!t->quit && error >= 0 && t->signals.number == 0) {
@@ -454,7 +236,7 @@ static bool put_numbers(json_t *object, const nrt__top_row *row) {
     return fine;
 }
 
-static json_t *instances_json(const top *t, const nrt_instance *service) {
+static json_t *instances_json(const nrt__top *t, const nrt_instance *service) {
     const nrt__top_query query = {.service = service, .filter = "", .sort = NRT__TOP_BY_NAME};
     size_t count;
     nrt__top_row *rows = nrt__top_model_rows(t->model, &query, &count);
@@ -472,7 +254,7 @@ static json_t *instances_json(const top *t, const nrt_instance *service) {
 }
 
 /* Services with their instances; of one only, if `only` is not "". */
-static int print_json(const top *t, const char *only) {
+static int print_json(const nrt__top *t, const char *only) {
     json_t *services = json_array();
     for (size_t i = 0; services && i < t->screen.count; i++) {
         const nrt__top_row *row = &t->rows[i];
@@ -490,7 +272,7 @@ static int print_json(const top *t, const char *only) {
                                   nrt_discovery_skipped(nrt__top_model_found(t->model)));
 }
 
-static int print_text(top *t) {
+static int print_text(nrt__top *t) {
     nrt__buf out;
     nrt__buf_init(&out, SIZE_MAX / 2);
     t->screen.width = nrt__term_width(stdout);
@@ -508,7 +290,7 @@ static int print_text(top *t) {
                               whole);
 }
 
-static int look(top *t) {
+static int look(nrt__top *t) {
     const nrt_discover_kind kind = NRT_DISCOVER_STATS;
     nrt_discovery *found = NULL;
     t->asked_ns = nrt__env_ns(env_of(t));
@@ -519,7 +301,7 @@ static int look(top *t) {
     return code;
 }
 
-static int run_once(top *t, const nrt__wanted *wanted) {
+static int run_once(nrt__top *t, const nrt__wanted *wanted) {
     int code = look(t);
     int64_t until_ns = t->asked_ns + (int64_t)t->asking->interval_ms * 1000000;
     while (code == 0 && t->signals.number == 0) {
@@ -535,7 +317,7 @@ static int run_once(top *t, const nrt__wanted *wanted) {
     if (code != 0) {
         return code;
     }
-    update_rows(t);
+    nrt__top_update(t);
     if (wanted->typed && t->screen.count == 0 && !*t->filter) {
         nrt__asking_nobody(t->asking, wanted);
         return NRT__EXIT_FAILED;
@@ -546,15 +328,15 @@ static int run_once(top *t, const nrt__wanted *wanted) {
     char only[NRT__TOP_LABEL];
     (void)snprintf(only, sizeof(only), "%s", t->service);
     t->service[0] = '\0'; /* as all, with its instances */
-    update_rows(t);
+    nrt__top_update(t);
     return print_json(t, only);
 }
 
 static int top_run(void *arg, const nrt__operands *operands) {
-    top_options *options = arg;
+    nrt__top_options *options = arg;
     nrt__wanted wanted;
     nrt__report log;
-    top t = {.options = options, .asking = &options->asking};
+    nrt__top t = {.options = options, .asking = &options->asking};
     nrt__report_init(&log, "nrt top", (nrt__report_format)options->asking.common.log_format, false);
     int code = nrt__wanted_read(&wanted, operands->count ? operands->items[0] : NULL, &log);
     if (code != 0) {
@@ -594,7 +376,7 @@ static int top_run(void *arg, const nrt__operands *operands) {
 
 /* ---- the command ---- */
 
-#define FIELD(name) offsetof(top_options, name)
+#define FIELD(name) offsetof(nrt__top_options, name)
 
 static const nrt__opt top_opts[] = {
     {.name = "interval",
@@ -625,7 +407,7 @@ static const nrt__opt top_opts[] = {
 };
 
 static void top_init(void *arg) {
-    top_options *options = arg;
+    nrt__top_options *options = arg;
     nrt__asking_init(&options->asking, "nrt-top");
     options->asking.interval_ms = INTERVAL_MS;
     options->asking.quiet_ms = QUIET_MS;
@@ -633,9 +415,9 @@ static void top_init(void *arg) {
 
 static const nrt__opt_group top_groups[] = {
     {"Options", top_opts, sizeof(top_opts) / sizeof(top_opts[0]), 0},
-    {"Asking", nrt__asking_opts, NRT__ASKING_OPTS, offsetof(top_options, asking)},
+    {"Asking", nrt__asking_opts, NRT__ASKING_OPTS, offsetof(nrt__top_options, asking)},
     {"Connection", nrt__common_opts, NRT__COMMON_OPTS,
-     offsetof(top_options, asking) + offsetof(nrt__asking, common)},
+     offsetof(nrt__top_options, asking) + offsetof(nrt__asking, common)},
 };
 
 const nrt__command nrt__top_command = {
@@ -655,7 +437,7 @@ const nrt__command nrt__top_command = {
     .group_count = sizeof(top_groups) / sizeof(top_groups[0]),
     .min_operands = 0,
     .max_operands = 1,
-    .options_size = sizeof(top_options),
+    .options_size = sizeof(nrt__top_options),
     .init = top_init,
     .run = top_run,
 };
