@@ -54,10 +54,11 @@ def as_user(server, user):
     return server.url.replace("nats://", f"nats://{user}:change-me@")
 
 
-def set_up(world, config, *args):
+def set_up(front, config, *args):
+    world = front.world
     server = world.nats(config=config)
     sidecar = world.serve(as_user(server, "service"), HOST, world.origin(answer), args=args)
-    return Setup(world, server, sidecar, world.gateway(
+    return Setup(world, server, sidecar, front(
         as_user(server, "client"), "--route", f"/={HOST}", "--timeout", "5s"))
 
 
@@ -87,8 +88,8 @@ SINGLE = pytest.mark.parametrize("config, grants", [
 
 
 @SINGLE
-def test_what_needs_several_replies_is_told_what_to_permit(world, config, grants):
-    setup = set_up(world, config)
+def test_what_needs_several_replies_is_told_what_to_permit(world, front, config, grants):
+    setup = set_up(front, config)
     small_ones_are_answered(setup)
     assert setup.client.get("/").get("NRT-Version") is None
     problem = assert_problem(setup.client.get("/big"), 502, "response-too-large")
@@ -122,8 +123,8 @@ def test_with_the_permissions_of_the_page_bodies_may_be_of_any_size(world, title
     assert digest == hashlib.sha256(BIG).hexdigest()
 
 
-def test_multi_reply_without_the_grant_is_noticed(world):
-    setup = set_up(world, config_of(ANSWERS, RESPONSES, "allow_responses: true"), "--multi-reply")
+def test_multi_reply_without_the_grant_is_noticed(world, front):
+    setup = set_up(front, config_of(ANSWERS, RESPONSES, "allow_responses: true"), "--multi-reply")
     assert setup.client.get("/").status == 200
     assert setup.client.get("/slow").status in (502, 504)
     line = setup.sidecar.wait_line("does not permit a further reply to .*").group()
@@ -142,10 +143,10 @@ def test_the_other_users_of_the_page_may_what_it_says(world):
     assert "nrt.requests.weather.nats.post" in done.stderr
 
 
-def test_a_client_that_may_not_publish_to_streams_is_told_at_once(world):
+def test_a_client_that_may_not_publish_to_streams_is_told_at_once(world, front):
     """What fits one message goes; what does not is refused by its own server, frame by frame."""
     config = Section("Permissions").file("permissions.conf")
-    setup = set_up(world, config.replace(
+    setup = set_up(front, config.replace(
         'nats.*", "nrt.streams.weather.nats.>"]', 'nats.*"]', 1))
     small_ones_are_answered(setup)
     path = world.file("big", BIG)
