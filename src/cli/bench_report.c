@@ -212,15 +212,15 @@ static json_t *buckets_of(const nrt__histogram *latency) {
 }
 
 bool nrt__bench_print_json(const nrt__bench_result *result) {
+    json_int_t requests = (json_int_t)result->responses + (json_int_t)result->failures;
     json_t *object = json_pack(
         "{s:s, s:i, s:i, s:f, s:I, s:I, s:I, s:f, s:I, s:I, s:o, s:o, s:o, s:o}", "url",
         result->url, "in_flight", (int)result->concurrency, "rate", (int)result->rate, "seconds",
-        result->seconds, "requests", (json_int_t)(result->responses + result->failures),
-        "responses", (json_int_t)result->responses, "failures", (json_int_t)result->failures,
-        "responses_per_s", rate_of(result), "bytes", (json_int_t)result->bytes, "retries",
-        (json_int_t)result->retries, "statuses", counts_of(result, false), "errors",
-        counts_of(result, true), "latency_us", latency_of(result), "buckets_us",
-        buckets_of(&result->latency));
+        result->seconds, "requests", requests, "responses", (json_int_t)result->responses,
+        "failures", (json_int_t)result->failures, "responses_per_s", rate_of(result), "bytes",
+        (json_int_t)result->bytes, "retries", (json_int_t)result->retries, "statuses",
+        counts_of(result, false), "errors", counts_of(result, true), "latency_us",
+        latency_of(result), "buckets_us", buckets_of(&result->latency));
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(object);
     if (!text) {
