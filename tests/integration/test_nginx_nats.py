@@ -48,10 +48,10 @@ class Nats:
         world.file("config/nats/context/ours.json", json.dumps({"url": server.url}))
         # those that cannot
         self.location("dead", f"nrt_server {dead}; nrt_connect_timeout 300ms;")
-        self.location("refused", f"nrt_server nats://bob:wr0ng@{self.password};")
-        self.location("untrusted", f"nrt_server tls://{self.tls};")
+        self.location("refused", f"nrt_connect_timeout 1s; nrt_server nats://bob:wr0ng@{self.password};")
+        self.location("untrusted", f"nrt_connect_timeout 1s; nrt_server tls://{self.tls};")
         os.environ["XDG_CONFIG_HOME"], before = world.path("config"), os.environ.get("XDG_CONFIG_HOME")
-        self.nginx = Nginx(world, " ".join(self.locations)).start()
+        self.nginx = Nginx(world, "nrt_connect_timeout 10s; " + " ".join(self.locations)).start()
         if before is None:
             del os.environ["XDG_CONFIG_HOME"]
 

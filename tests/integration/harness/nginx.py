@@ -11,7 +11,7 @@ import pytest
 
 from .clock import until
 from .client import is_listening
-from .world import BUILD, free_port, sanitized
+from .world import BUILD, HERE, free_port, sanitized
 
 MODULE = os.path.join(BUILD, "src", "nginx", "ngx_http_nrt_module.so")
 BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -141,7 +141,7 @@ def wrapper(folder):
     reports = os.path.join(folder, "report")
     if os.environ.get("NRT_TEST_VALGRIND"):
         return ["/usr/bin/valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite",
-                f"--log-file={reports}.%p"]
+                f"--suppressions={os.path.join(HERE, 'harness', 'nginx.supp')}", f"--log-file={reports}.%p"]
     if not sanitized():
         return []
     with open(MODULE, "rb") as module:
