@@ -2,6 +2,7 @@
 
 import glob
 import os
+import random
 import re
 import shutil
 import socket
@@ -220,6 +221,11 @@ def url_of(server):
 
 
 def free_port():
-    """A port that was free a moment ago, for programs that cannot pick one."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """A port that was free a moment ago, for programs that cannot pick one: none of those that the
+    kernel gives to connections, which would take it meanwhile."""
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", random.randint(10000, 32000))) as sock:
+                return sock.getsockname()[1]
+        except OSError:
+            pass
