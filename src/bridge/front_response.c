@@ -8,7 +8,11 @@
 #include "core/subject.h"
 #include "core/url.h"
 
-enum { CLIENT_LEFT = 499 }; /* the status in logs where none went out, as nginx has it */
+enum {
+    CLIENT_LEFT = 499, /* the status in logs where none went out, as nginx has it */
+    EXTRA_SIZE =
+        96, /* Date, whose value env.h bounds, and one of three lines about the connection */
+};
 
 int64_t nrt__front_now_ns(nrt__front *front) {
     return front->options.tallies || front->options.detailed ? nrt__env_ns(nrt__front_env(front))
@@ -67,8 +71,8 @@ static void note_answer(nrt__front_conn *conn, const nrt__message *response) {
 /* ---- writing ---- */
 
 /* Date where the origin sent none (RFC 9110 section 6.6.1), and what becomes of the connection. */
-static nrt_str write_extra(nrt__front_conn *conn, const nrt__message *response, char *out,
-                           size_t size) {
+static nrt_str write_extra(nrt__front_conn *conn, const nrt__message *response,
+                           char out[EXTRA_SIZE]) {
     const char *date = nrt__front_env(conn->front)->date;
     bool dated = nrt__fields_find(&response->fields, NRT__DATE, NULL) || !*date;
     const char *connection = "";
@@ -79,9 +83,11 @@ static nrt_str write_extra(nrt__front_conn *conn, const nrt__message *response, 
     } else if (conn->request.minor == 0) {
         connection = "Connection: keep-alive\r\n";
     }
-    int len = snprintf(out, size, "%s%s%s%s", dated ? "" : "Date: ", dated ? "" : date,
-                       dated ? "" : "\r\n", connection);
-    return (nrt_str){out, (size_t)len};
+    if (dated) {
+        return nrt_str_from(connection);
+    }
+    const char *end = stpcpy(stpcpy(stpcpy(stpcpy(out, "Date: "), date), "\r\n"), connection);
+    return (nrt_str){out, (size_t)(end - out)};
 }
 
 /* In this process no .nats host is reached by TLS, whatever a redirect says. */
@@ -113,14 +119,14 @@ static void settle_keep_alive(nrt__front_conn *conn) {
 
 /* A response with its body. */
 static void write_whole(nrt__front_conn *conn, nrt__message *response) {
-    char extra[96];
+    char extra[EXTRA_SIZE];
     nrt_str parts[2];
     if (conn->request.minor == 0) {
         response->trailers.count = 0; /* HTTP/1.0 knows no chunks to put them behind */
     }
     settle_keep_alive(conn);
     nrt__buf *out = &conn->stream.out;
-    nrt_str more = write_extra(conn, response, extra, sizeof(extra));
+    nrt_str more = write_extra(conn, response, extra);
     size_t before = nrt__buf_len(out);
     nrt__h1_write_parts(out, response, 0, more, conn->to_head, parts);
     nrt__buf_put(out, parts[1]);
@@ -173,7 +179,7 @@ static nrt__framing framing_of(const nrt__front_conn *conn, const nrt__message *
 
 /* A head whose body follows. */
 static void write_head(nrt__front_conn *conn, nrt__message *response) {
-    char extra[96];
+    char extra[EXTRA_SIZE];
     settle_keep_alive(conn);
     conn->framing = (uint8_t)framing_of(conn, response);
     conn->keep_alive = conn->keep_alive && conn->framing != NRT__FRAMING_CLOSE;
@@ -181,7 +187,7 @@ static void write_head(nrt__front_conn *conn, nrt__message *response) {
         response->has_length = false;
     }
     response->framing = conn->framing;
-    nrt_str more = write_extra(conn, response, extra, sizeof(extra));
+    nrt_str more = write_extra(conn, response, extra);
     nrt__h1_write_head(&conn->stream.out, response, 0, more);
     conn->status = response->status;
     nrt__stream_written(&conn->stream);

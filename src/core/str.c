@@ -65,24 +65,39 @@ bool nrt__is_visible(nrt_str text) {
     return text.len > 0;
 }
 
+/* Each ASCII letter of them in lower case, all else as it is. */
+static uint64_t word_lower(uint64_t word) {
+    uint64_t low = word & EACH(0x7f);
+    uint64_t from_a = low + EACH(0x80 - 'A'); /* bit 7 of a byte: it is 'A' or more, */
+    uint64_t past_z = low + EACH(0x7f - 'Z'); /* it is more than 'Z' */
+    uint64_t upper = (from_a ^ past_z) & ~word & EACH(0x80);
+    return word | upper >> 2;
+}
+
+/* A text of 1 to 7 characters as one word; texts of one length have each character in the same
+ * places. */
+static uint64_t short_word(nrt_str text) {
+    if (text.len >= 4) {
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, text.ptr, sizeof(first));
+        memcpy(&last, text.ptr + text.len - sizeof(last), sizeof(last));
+        return (uint64_t)last << 32 | first;
+    }
+    return (uint64_t)(unsigned char)text.ptr[text.len - 1] << 16 |
+           (uint64_t)(unsigned char)text.ptr[text.len / 2] << 8 | (unsigned char)text.ptr[0];
+}
+
 bool nrt__str_same(nrt_str a, nrt_str b) {
     if (a.len != b.len) {
         return false;
     }
-    uint64_t in_case = 0; /* what differs in nothing but that, or only looks so */
-    for (size_t i = 0; a.len >= 8 && i < a.len; i += 8) {
+    if (a.len < 8) {
+        return a.len == 0 || word_lower(short_word(a)) == word_lower(short_word(b));
+    }
+    for (size_t i = 0; i < a.len; i += 8) {
         size_t at = i + 8 <= a.len ? i : a.len - 8;
-        uint64_t differ = word_at(a.ptr + at) ^ word_at(b.ptr + at);
-        if (differ & ~EACH(0x20)) {
-            return false;
-        }
-        in_case |= differ;
-    }
-    if (a.len >= 8 && !in_case) {
-        return true;
-    }
-    for (size_t i = 0; i < a.len; i++) {
-        if (nrt__lower(a.ptr[i]) != nrt__lower(b.ptr[i])) {
+        if (word_lower(word_at(a.ptr + at)) != word_lower(word_at(b.ptr + at))) {
             return false;
         }
     }

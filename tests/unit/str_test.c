@@ -85,9 +85,12 @@ static void every_place_in_a_text_is_looked_at(void **state) {
                 assert_int_equal(nrt__is_field_value(view), c == '\t' || (c >= 0x20 && c != 0x7f));
                 assert_int_equal(nrt__is_visible(view), c > 0x20 && c < 0x7f);
                 assert_true(nrt__str_same(view, (nrt_str){other, len}));
+                assert_true(nrt__str_same((nrt_str){text, at + 1}, (nrt_str){other, at + 1}));
                 other[at] = (char)(c ^ 0x20);
                 bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
                 assert_int_equal(nrt__str_same(view, (nrt_str){other, len}), letter);
+                assert_int_equal(nrt__str_same((nrt_str){text, at + 1}, (nrt_str){other, at + 1}),
+                                 letter);
                 other[at] = (char)(c ^ 0x01);
                 assert_false(nrt__str_same(view, (nrt_str){other, len}));
             }
