@@ -8,7 +8,6 @@
 #include <nrt/loop.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -61,18 +60,15 @@ static long socket_control(BIO *bio, int command, long number, void *pointer) {
     }
 }
 
-/* One table of functions for the process. */
-static BIO_METHOD *socket_method;
-static pthread_once_t socket_once = PTHREAD_ONCE_INIT;
-
-static void make_method(void) {
-    socket_method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
-    if (socket_method && (BIO_meth_set_write(socket_method, socket_write) != 1 ||
-                          BIO_meth_set_read(socket_method, socket_read) != 1 ||
-                          BIO_meth_set_ctrl(socket_method, socket_control) != 1)) {
-        BIO_meth_free(socket_method);
-        socket_method = NULL;
+static BIO_METHOD *make_method(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
+    if (method && (BIO_meth_set_write(method, socket_write) != 1 ||
+                   BIO_meth_set_read(method, socket_read) != 1 ||
+                   BIO_meth_set_ctrl(method, socket_control) != 1)) {
+        BIO_meth_free(method);
+        method = NULL;
     }
+    return method;
 }
 
 /* ---- */
@@ -100,12 +96,16 @@ static bool expect(nrt__tls *tls, const char *name) {
 }
 
 nrt__tls *nrt__tls_create(const nrt__tls_context *context, int fd, const char *name) {
-    pthread_once(&socket_once, make_method);
     nrt__tls *tls = calloc(1, sizeof(*tls));
-    BIO *bio = socket_method ? BIO_new(socket_method) : NULL;
-    if (!tls || !bio) {
+    if (!tls) {
+        return NULL;
+    }
+    tls->method = make_method();
+    BIO *bio = tls->method ? BIO_new(tls->method) : NULL;
+    tls->ssl = bio ? SSL_new(context->ctx) : NULL;
+    if (!tls->ssl) {
         BIO_free(bio);
-        free(tls);
+        nrt__tls_destroy(tls);
         return NULL;
     }
     tls->fd = fd;
@@ -114,12 +114,6 @@ nrt__tls *nrt__tls_create(const nrt__tls_context *context, int fd, const char *n
     tls->has_ca = context->has_ca;
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
-    tls->ssl = SSL_new(context->ctx);
-    if (!tls->ssl) {
-        BIO_free(bio);
-        free(tls);
-        return NULL;
-    }
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_app_data(tls->ssl, tls);
     SSL_set_verify(tls->ssl, SSL_VERIFY_PEER, nrt__tls_verified);
@@ -134,6 +128,7 @@ nrt__tls *nrt__tls_create(const nrt__tls_context *context, int fd, const char *n
 void nrt__tls_destroy(nrt__tls *tls) {
     if (tls) {
         SSL_free(tls->ssl);
+        BIO_meth_free(tls->method);
         free(tls);
     }
 }

@@ -15,6 +15,8 @@ struct nrt__tls_context {
 
 struct nrt__tls {
     SSL *ssl;
+    BIO_METHOD *method; /* how it reaches the socket; not one for the process, which a library that
+                           is unloaded would leave behind */
     int fd;
     int code; /* errno of the socket */
     unsigned wants;

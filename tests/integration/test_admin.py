@@ -194,6 +194,7 @@ def test_a_gateway_that_drains_is_not_ready(world, nats, gateway, origin):
     assert curl(f"{gateway.admin}/healthz").text == "ok\n"
     gate.open()
     assert client.answer().body == b"done"
+    assert gateway.wait() == 0
 
 
 def test_a_service_that_failed_its_health_check_is_not_ready(world, nats, origin):
