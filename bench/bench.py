@@ -145,11 +145,14 @@ def options():
     parser.add_argument("--publish", action="store_true",
                         help="put the figures into docs/performance.md and its chart")
     parser.add_argument("--from", dest="source", metavar="FILE", help="with --publish: of a run that --json wrote")
+    parser.add_argument("--access-log", action="store_true",
+                        help="let nginx write one, as it does by default; ours do not")
     parser.add_argument("--in-flight", metavar="N,...", help="instead of 1,16,64,256")
     parser.add_argument("--repetitions", type=int, metavar="N", help="slices of each row (7)")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each slice (1; wrk knows whole ones)")
     chosen = parser.parse_args()
-    if chosen.publish and not chosen.source and (chosen.quick or chosen.rows or chosen.parts or chosen.in_flight):
+    part = chosen.quick or chosen.rows or chosen.parts or chosen.in_flight or chosen.access_log
+    if chosen.publish and not chosen.source and part:
         parser.error("--publish takes a whole run")
     if chosen.source and not chosen.publish:
         parser.error("--from is for --publish")

@@ -17,7 +17,7 @@ pid {folder}/nginx.pid;
 error_log stderr;
 events {{ worker_connections 2048; }}
 http {{
-    access_log off;
+    access_log {log};
     sendfile on;
     tcp_nopush on;
     keepalive_requests 100000;
@@ -83,7 +83,8 @@ class Row:
         os.mkdir(folder)
         path = os.path.join(folder, "nginx.conf")
         with open(path, "w", encoding="utf-8") as conf:
-            conf.write(NGINX.format(folder=folder, port=port, server=server, http=http, load=load))
+            log = f"{folder}/access.log combined" if self.run.chosen.access_log else "off"
+            conf.write(NGINX.format(folder=folder, port=port, server=server, http=http, load=load, log=log))
         argv = [find_nginx(), "-p", folder, "-c", path]
         wait_for_port(port, self.add(Process(role, argv, self.run.folder)))
         return port

@@ -67,7 +67,7 @@ def limit_time(seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="Runs the integration tests against a build.")
-    parser.add_argument("--limit", type=int, default=900, help="seconds for all of them (900)")
+    parser.add_argument("--limit", type=int, default=1500, help="seconds for all of them (1500)")
     parser.add_argument("--summary", help="file to write `PASSED FAILED SKIPPED` to")
     parser.add_argument("build", help="build directory")
     parser.add_argument("args", nargs=argparse.REMAINDER, help="handed to pytest")

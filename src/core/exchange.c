@@ -58,6 +58,9 @@ int nrt_exchange_reply(nrt_exchange *exchange, int status, const char *type, nrt
     if (error == 0 && type) {
         error = nrt_fields_set(nrt_exchange_fields(exchange), NRT__STR("Content-Type"),
                                nrt_str_from(type));
+        if (error == NRT_ERR_MEMORY) { /* not an empty 200, where the handler does not look */
+            exchange->failed = error;
+        }
     }
     return error < 0 ? error : nrt__exchange_append(exchange, body);
 }

@@ -519,8 +519,7 @@ def test_small_exchanges_are_one_message_each_way(world, front, nats, peer):
     spy = peer.subscribe(">")
     peer.flush()
     assert client.get("/").body == b"abc"
-    client.send(request_bytes("POST", "/", fields=[("Transfer-Encoding", "chunked")]),
-                b"3\r\nabc\r\n0\r\n\r\n")
+    client.send(request_bytes("POST", "/", fields=[("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\n0\r\n\r\n")
     assert client.answer().body == b"x"
     peer.flush()
     messages = []

@@ -30,6 +30,7 @@ class Watch:
 
     def __init__(self, child):
         self.child = child
+        until(lambda: child.status("VmRSS") > 2048, "the program is loaded")
         self.cpu, self.rss, self.at = cpu_seconds(child), child.status("VmRSS"), time.monotonic()
 
     def check(self, cpu_share=0.3, grown_kb=4096):

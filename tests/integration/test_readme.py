@@ -94,7 +94,7 @@ def test_see_what_runs_where(world, reader):
     serve = "nrt serve {} http://127.0.0.1:8080 --service-version {}"
     for host, version in (("hello.nats", "0.0.0"), ("weather.nats", "1.4.2"), ("weather.nats", "1.4.2")):
         reader.start(serve.format(host, version))
-    block, = README.blocks("See what runs where")
+    block, top = README.blocks("See what runs where")
     typed, _, printed = block.partition("\n")
     assert typed == "$ nrt ls"
     table = reader.run("nrt ls --wait 1s")
@@ -103,8 +103,10 @@ def test_see_what_runs_where(world, reader):
     assert lines == ["nrt info weather.nats", "nrt stats", "nrt doctor weather.nats", "nrt help", "nrt help get"]
     for line in lines:
         assert reader.run(line)
-    for line in lines[:2]:
+    for line in [*lines[:2], "nrt top --once"]:
         assert json.loads(reader.run(f"{line} --json"))
+    heading = next(line for line in top.splitlines() if line.startswith("SERVICE")).split()
+    assert heading == next(line for line in reader.run("nrt top --once").splitlines() if line.startswith("SERVICE")).split()
 
 
 def test_configuration(world, reader):
