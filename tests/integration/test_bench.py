@@ -64,7 +64,7 @@ def test_all_rows_are_measured_and_no_request_fails(quick):
             assert all(us >= 0 for us in sample["cpu_us"].values())
     for kind in ("exchange", "stream"):
         assert all(0 < size < 100_000 for size in found["growth"]["memory"][kind].values())
-    assert len(found["promises"]) == 7
+    assert len(found["promises"]) == 8
     for one in found["promises"]:
         assert one["what"] in output and one["value"] > 0
 
