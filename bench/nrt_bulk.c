@@ -8,6 +8,7 @@
 
 #include "bulk.h"
 #include "load.h"
+#include "serving.h"
 
 /* ---- the service ---- */
 
@@ -50,26 +51,6 @@ static void handle(nrt_exchange *exchange, void *arg) {
     nrt_exchange_defer(exchange);
     nrt_exchange_start(exchange);
     send_more(exchange, a);
-}
-
-static void ready(nrt_service *service, int error, const char *detail, void *arg) {
-    (void)service;
-    (void)arg;
-    if (error < 0) {
-        load_die("service", detail);
-    }
-    printf("ready\n");
-    fflush(stdout);
-}
-
-static int serve(nrt_conn *conn) {
-    nrt_service_options service;
-    nrt_service_options_init(&service);
-    service.on_ready = ready;
-    if (nrt_serve(conn, "bulk.nats", handle, NULL, &service, NULL) < 0) {
-        load_die("bulk.nats", "cannot be served");
-    }
-    return nrt_run(conn) < 0;
 }
 
 /* ---- the client ---- */
@@ -156,7 +137,8 @@ int main(int argc, char **argv) {
     if (!conn || nrt_conn_wait(conn, 10000) < 0) {
         load_die(argv[2], conn ? nrt_conn_error(conn) : "cannot be opened");
     }
-    int code = strcmp(argv[1], "serve") == 0 ? serve(conn) : take_commands(conn);
+    int code = strcmp(argv[1], "serve") == 0 ? serving_run(conn, "bulk.nats", handle, 1024)
+                                             : take_commands(conn);
     nrt_conn_destroy(conn);
     return code;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "load.h"
+#include "serving.h"
 
 enum { HELD_MAX = 16384 };
 
@@ -43,27 +44,6 @@ static void handle(nrt_exchange *exchange, void *arg) {
             load_die("service", "a stream does not start");
         }
     }
-}
-
-static void ready(nrt_service *service, int error, const char *detail, void *arg) {
-    (void)service;
-    (void)arg;
-    if (error < 0) {
-        load_die("service", detail);
-    }
-    printf("ready\n");
-    fflush(stdout);
-}
-
-static int serve(nrt_conn *conn) {
-    nrt_service_options service;
-    nrt_service_options_init(&service);
-    service.on_ready = ready;
-    service.max_in_flight = HELD_MAX;
-    if (nrt_serve(conn, "hold.nats", handle, NULL, &service, NULL) < 0) {
-        load_die("hold.nats", "cannot be served");
-    }
-    return nrt_run(conn) < 0;
 }
 
 /* ---- the client ---- */
@@ -157,7 +137,8 @@ int main(int argc, char **argv) {
     if (!conn || nrt_conn_wait(conn, 10000) < 0) {
         load_die(argv[2], conn ? nrt_conn_error(conn) : "cannot be opened");
     }
-    int code = strcmp(argv[1], "serve") == 0 ? serve(conn) : take_commands(conn);
+    int code = strcmp(argv[1], "serve") == 0 ? serving_run(conn, "hold.nats", handle, HELD_MAX)
+                                             : take_commands(conn);
     nrt_conn_destroy(conn);
     return code;
 }
