@@ -1,7 +1,7 @@
 /* The line that shows how far a transfer is. */
 #include "unit.h"
 
-#include "cli/get.h"
+#include "cli/get/get.h"
 
 static nrt__progress progress;
 static char line[160];

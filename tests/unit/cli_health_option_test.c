@@ -1,7 +1,7 @@
 /* --health as people type it. */
 #include "unit.h"
 
-#include "cli/health_option.h"
+#include "cli/daemon/health_option.h"
 
 static char why[256];
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "cli/top_view.h"
+#include "cli/top/view.h"
 #include "core/discovery_read.h"
 #include "core/str.h"
 

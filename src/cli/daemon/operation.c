@@ -1,0 +1,143 @@
+/* Options for those who operate a gateway or a sidecar, and what becomes of them. */
+#include "cli/daemon/operation.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "core/str.h"
+#include "lib/conn_private.h"
+
+enum { LOOK_EVERY_MS = 1000 };
+
+const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS] = {
+    {.name = "admin",
+     .value = "[ADDR:]PORT|unix:/PATH",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(nrt__operation, admin),
+     .help =
+         "where /metrics for Prometheus, /healthz, /readyz and /services (JSON) are: PORT alone "
+         "on loopback, 0 picks one; whoever can connect may read them"},
+    {.name = "access-log",
+     .value = "FILE|-",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(nrt__operation, access_log),
+     .help = "write a line for each request to FILE, which is opened anew on SIGHUP, or to "
+             "standard output"},
+    {.name = "access-log-format",
+     .value = "combined|json",
+     .kind = NRT__OPT_CHOICE,
+     .offset = offsetof(nrt__operation, access_format),
+     .help = "as web servers write it, or an object with who answered and how long that took; "
+             "default: combined"},
+};
+
+static int open_admin(const nrt__operation *options, nrt__program *program,
+                      const nrt_admin_options *admin, const nrt__admin_gateway *gateway) {
+    char detail[256] = "";
+    const char *url = NULL;
+    int error = nrt__admin_open(program->conn, options->admin, admin, gateway, &url, detail,
+                                sizeof(detail));
+    if (error < 0) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, error == NRT_ERR_USAGE ? "usage" : "failed",
+                          NULL, "--admin: %s", detail);
+        return error == NRT_ERR_USAGE ? NRT__EXIT_USAGE : NRT__EXIT_FAILED;
+    }
+    json_t *members = nrt__report_is_json(&program->log) ? json_pack("{s:s}", "url", url) : NULL;
+    nrt__report_event(&program->log, NRT_LOG_INFO, "admin", members, "admin on %s", url);
+    return 0;
+}
+
+/* ---- the access log ---- */
+
+static void on_hangup(nrt__program *program) {
+    nrt__operating *operating = program->on_hangup_arg;
+    nrt__log_file_reopen(operating->access_log);
+    nrt__report_event(&program->log, NRT_LOG_INFO, "access-log", NULL,
+                      "opening the access log %s anew", operating->options->access_log);
+}
+
+/* Says what is wrong with it: once in a while, or, at the end, `now`. */
+static void tell_trouble(nrt__operating *operating, bool now) {
+    nrt__program *program = operating->program;
+    const char *path = operating->options->access_log;
+    uint64_t lost;
+    uint64_t count;
+    int error;
+    bool reopening;
+    if (!nrt__log_file_trouble(operating->access_log, &lost, &error, &reopening)) {
+        return;
+    }
+    operating->lost += lost;
+    if (reopening) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "access-log", NULL,
+                          "cannot open the access log %s anew: %s; the old file is written on: "
+                          "mend it and send SIGHUP again",
+                          path, strerror(error));
+    } else if (now ||
+               nrt__log_due(&nrt__conn_loop(program->conn)->env, &operating->trouble, &count)) {
+        nrt__report_event(
+            &program->log, NRT_LOG_ERROR, "access-log", NULL,
+            "the access log %s cannot be written: %s; %" PRIu64
+            " lines are lost, requests go on: %s",
+            path, error == ENOBUFS ? "it is too slow" : strerror(error), operating->lost,
+            error == ENOSPC || error == EDQUOT ? "make room on that disk"
+                                               : "see what reads it, or give another --access-log");
+        operating->lost = 0;
+    }
+}
+
+static void write_line(nrt__operating *operating, const nrt__access *access) {
+    const nrt__env *env = &nrt__conn_loop(operating->program->conn)->env;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    nrt__access_write(nrt__log_file_begin(operating->access_log),
+                      (nrt__access_format)operating->options->access_format, access, now.tv_sec,
+                      (unsigned)(now.tv_nsec / 1000000));
+    nrt__log_file_end(operating->access_log);
+    if (env->now_ms - operating->looked_ms >= LOOK_EVERY_MS) {
+        operating->looked_ms = env->now_ms;
+        tell_trouble(operating, false);
+    }
+}
+
+void nrt__operating_log(nrt__operating *operating, const nrt__access *access) {
+    nrt__program *program = operating->program;
+    if (operating->access_log) {
+        write_line(operating, access);
+    }
+    if (*access->error) {
+        nrt__error_log_add(&operating->errors, &program->log, &nrt__conn_loop(program->conn)->env,
+                           access->service, access->error, access->detail, operating->sidecar);
+    }
+}
+
+/* ---- opened and closed ---- */
+
+int nrt__operating_open(nrt__operating *operating, const nrt__operation *options,
+                        nrt__program *program, const nrt_admin_options *admin,
+                        const nrt__admin_gateway *gateway) {
+    *operating =
+        (nrt__operating){.options = options, .program = program, .sidecar = gateway == NULL};
+    if (options->access_log) {
+        operating->access_log = nrt__log_file_open(options->access_log);
+        if (!operating->access_log) {
+            nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
+                              "--access-log: cannot open %s: %s", options->access_log,
+                              strerror(errno));
+            return NRT__EXIT_FAILED;
+        }
+        program->on_hangup = on_hangup;
+        program->on_hangup_arg = operating;
+    }
+    return options->admin ? open_admin(options, program, admin, gateway) : 0;
+}
+
+void nrt__operating_close(nrt__operating *operating) {
+    if (operating->access_log) {
+        nrt__log_file_finish(operating->access_log);
+        tell_trouble(operating, true);
+        nrt__log_file_close(operating->access_log);
+        operating->access_log = NULL;
+    }
+}

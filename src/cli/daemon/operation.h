@@ -1,0 +1,50 @@
+/* What `nrt gateway` and `nrt serve` have for those who operate them: the admin listener, the
+ * access log, and lines about requests that fail. */
+#ifndef NRT__DAEMON_OPERATION_H
+#define NRT__DAEMON_OPERATION_H
+
+#include "bridge/admin.h"
+#include "cli/common.h"
+#include "cli/daemon/access_log.h"
+#include "cli/daemon/error_log.h"
+#include "cli/daemon/log_file.h"
+
+/* Its options. */
+typedef struct nrt__operation {
+    const char *admin;      /* where to listen; NULL: nowhere */
+    const char *access_log; /* file, or "-"; NULL: none */
+    int access_format;      /* nrt__access_format */
+} nrt__operation;
+
+enum { NRT__OPERATION_OPTS = 3 };
+extern const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS];
+
+/* The group for a command whose options struct has an nrt__operation called `operation`. */
+#define NRT__OPERATION_GROUP(options_type)                                                         \
+    { "Operation", nrt__operation_opts, NRT__OPERATION_OPTS, offsetof(options_type, operation) }
+
+/* What of it is open. Zeroed is nothing. */
+typedef struct nrt__operating {
+    const nrt__operation *options;
+    nrt__program *program;
+    nrt__log_file *access_log;
+    nrt__log_gate trouble;
+    uint64_t lost; /* lines of the access log, since that was last said */
+    int64_t looked_ms;
+    nrt__error_log errors;
+    bool sidecar;
+} nrt__operating;
+
+/* Opens what was asked for, and says where it is. 0, or the exit code once it has said what is
+ * wrong; nrt__operating_close in any case, after the connection. The admin listener ends with the
+ * connection. `gateway` NULL: a sidecar. */
+int nrt__operating_open(nrt__operating *operating, const nrt__operation *options,
+                        nrt__program *program, const nrt_admin_options *admin,
+                        const nrt__admin_gateway *gateway);
+
+/* A request is over. */
+void nrt__operating_log(nrt__operating *operating, const nrt__access *access);
+
+void nrt__operating_close(nrt__operating *operating);
+
+#endif
