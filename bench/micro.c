@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/h1_whole.h"
-#include "core/h1_writer.h"
-#include "core/session.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_whole.h"
+#include "core/http/h1_writer.h"
+#include "core/nats/session.h"
 #include "load.h"
 
 enum { BATCH = 64 }; /* messages in one read, or one write */

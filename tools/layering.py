@@ -25,6 +25,16 @@ MAY_INCLUDE = {
     "examples": [],
 }
 
+# The same inside core/, for its folders: exchange and discovery ask each other.
+CORE_MAY_INCLUDE = {
+    "base": ["base"],
+    "nats": ["base", "nats"],
+    "http": ["base", "nats", "http"],
+    "discovery": ["base", "nats", "http", "discovery", "exchange"],
+    "exchange": ["base", "nats", "http", "discovery", "exchange"],
+    "handler": ["base", "nats", "http", "discovery", "exchange", "handler"],
+}
+
 # The C17 standard headers, but for those that reach for a clock, a thread or a signal.
 PURE = set(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp stdalign "
@@ -116,6 +126,11 @@ def breach_of_own(root, path, layer, name):
     else:
         return None  # generated, or the compiler will say so
     its_layer = layer_of(target)
+    if layer == its_layer == "core":
+        part, its_part = path.split("/")[2], target.split("/")[2]
+        if its_part not in CORE_MAY_INCLUDE.get(part, []):
+            return f'core/{part}/ may not include "{name}": core/{its_part}/ stands above it'
+        return None
     if layer == "examples":
         if its_layer != "examples":
             return f'an example shows the public API: include <nrt/...>, not "{name}"'

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/discovery_text.h"
-#include "core/problem.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/text.h"
+#include "core/http/problem.h"
 #include "lib/driver.h"
 #include "lib/link.h"
 #include "lib/resolver.h"

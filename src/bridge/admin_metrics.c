@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "core/metrics.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/metrics.h"
 #include "lib/link.h"
 
 /* ---- the process ---- */

@@ -4,7 +4,7 @@
 #define NRT__ADMIN_PRIVATE_H
 
 #include "bridge/admin.h"
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "lib/conn_private.h"
 
 enum {

@@ -2,9 +2,9 @@
  * strangers: each is escaped. */
 #include "bridge/admin_private.h"
 
-#include "core/discovery_read.h"
-#include "core/json_text.h"
-#include "core/str.h"
+#include "core/base/json_text.h"
+#include "core/base/str.h"
+#include "core/discovery/read.h"
 
 static void put_member(nrt__buf *out, const char *name, const char *value) {
     nrt__buf_printf(out, "\"%s\":", name);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "bridge/front_private.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum {
     ACCEPTS_PER_EVENT = 64,

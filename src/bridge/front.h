@@ -6,8 +6,8 @@
 #include <nrt/conn.h>
 
 #include "bridge/route.h"
-#include "core/message.h"
-#include "core/tally.h"
+#include "core/discovery/tally.h"
+#include "core/http/message.h"
 
 typedef struct nrt__front nrt__front;
 typedef struct nrt__front_conn nrt__front_conn;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bridge/front_private.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum {
     OUTPUT_MAX = 256 * 1024, /* responses to pipelined requests waiting for a slow reader */

@@ -8,7 +8,7 @@
 #include "bridge/front.h"
 #include "bridge/listen.h"
 #include "bridge/stream.h"
-#include "core/h1_reader.h"
+#include "core/http/h1_reader.h"
 #include "lib/conn_private.h"
 
 /* Bytes kept that came before they could be used. */

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "bridge/front_private.h"
-#include "core/str.h"
-#include "core/subject.h"
+#include "core/base/str.h"
+#include "core/nats/subject.h"
 
 enum {
     COLLECT_MAX = 64 * 1024, /* of a body for one message, where streams are known */

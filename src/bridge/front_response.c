@@ -2,11 +2,11 @@
 #include <stdio.h>
 
 #include "bridge/front_private.h"
-#include "core/h1_writer.h"
-#include "core/problem.h"
-#include "core/str.h"
-#include "core/subject.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/h1_writer.h"
+#include "core/http/problem.h"
+#include "core/http/url.h"
+#include "core/nats/subject.h"
 
 enum {
     CLIENT_LEFT = 499, /* the status in logs where none went out, as nginx has it */

@@ -8,9 +8,9 @@
 
 #include "bridge/stream.h"
 #include "bridge/target.h"
-#include "core/h1_reader.h"
-#include "core/h1_writer.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_reader.h"
+#include "core/http/h1_writer.h"
 
 enum {
     TIMEOUT_MAX_MS = 5000,

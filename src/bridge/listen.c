@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/resolver.h"
 
 enum { BACKLOG = 4096 };

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "bridge/origin_private.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 void nrt__origin_options_init(nrt__origin_options *options) {
     *options = (nrt__origin_options){

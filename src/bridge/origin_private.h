@@ -6,7 +6,7 @@
 #include "bridge/origin.h"
 #include "bridge/stream.h"
 #include "bridge/target.h"
-#include "core/h1_reader.h"
+#include "core/http/h1_reader.h"
 
 typedef enum nrt__origin_conn_state {
     NRT__ORIGIN_DIALING = 0,

@@ -3,8 +3,8 @@
 #include <sys/ioctl.h>
 
 #include "bridge/origin_private.h"
-#include "core/h1_writer.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_writer.h"
 
 static const nrt_exchange_events working_events;
 

@@ -1,8 +1,8 @@
 /* What comes back from the origin: one message where it is small and there at once, else a stream
  * that goes on as the origin writes it; or a tunnel. */
 #include "bridge/origin_private.h"
-#include "core/h1_writer.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_writer.h"
 
 #include <stdio.h>
 

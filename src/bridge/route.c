@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "core/str.h"
-#include "core/subject.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
+#include "core/nats/subject.h"
 
 typedef struct route {
     char *pattern;     /* as given */

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "lib/loop.h"
 
 typedef struct nrt__stream nrt__stream;

@@ -10,8 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 enum { FOUND_FOR_MS = 5000 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/duration.h"
-#include "core/suggest.h"
+#include "core/base/duration.h"
+#include "core/base/suggest.h"
 
 const nrt__opt nrt__help_opt = {
     .letter = 'h', .name = "help", .kind = NRT__OPT_HELP, .help = "print this help"};

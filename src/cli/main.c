@@ -10,7 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "core/suggest.h"
+#include "core/base/suggest.h"
 
 static const nrt__command *const commands[] = {
     &nrt__get_command,     &nrt__serve_command,  &nrt__gateway_command, &nrt__ls_command,

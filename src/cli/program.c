@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/common.h"
-#include "core/duration.h"
+#include "core/base/duration.h"
 #include "lib/conn_private.h"
 
 /* Failed attempts are mentioned at first, and then no more often than this. */

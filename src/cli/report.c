@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/buf.h"
-#include "core/str.h"
+#include "core/base/buf.h"
+#include "core/base/str.h"
 
 /* A line is cut there: nobody reads more, and what strangers send must not fill a disk. */
 enum { LINE_MAX_BYTES = 8 * 1024 };

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/duration.h"
-#include "core/str.h"
+#include "core/base/duration.h"
+#include "core/base/str.h"
 #include "lib/config_private.h"
 
 #define TEXT(name) offsetof(nrt_options, name)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/config_private.h"
 
 typedef enum credentials_kind {

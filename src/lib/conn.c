@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/str.h"
-#include "core/subject.h"
+#include "core/base/str.h"
+#include "core/nats/subject.h"
 #include "lib/driver.h"
 #include "lib/link.h"
 

@@ -6,10 +6,10 @@
 
 #include <nrt/conn.h>
 
-#include "core/client.h"
-#include "core/gather.h"
-#include "core/services.h"
-#include "core/session.h"
+#include "core/discovery/gather.h"
+#include "core/exchange/client.h"
+#include "core/exchange/services.h"
+#include "core/nats/session.h"
 #include "lib/config.h"
 #include "lib/loop.h"
 #include "lib/postbox.h"

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/str.h"
-#include "core/suggest.h"
+#include "core/base/str.h"
+#include "core/base/suggest.h"
 
 typedef enum key_kind {
     KEY_TEXT,

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/str.h"
-#include "core/suggest.h"
+#include "core/base/str.h"
+#include "core/base/suggest.h"
 #include "lib/context.h"
 
 enum { PATH_LEN_MAX = 4096, NAMES_TOLD = 10 };

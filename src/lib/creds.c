@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 /* Takes the next line off, without its end and without blanks around it. */
 static bool next_line(nrt_str *rest, nrt_str *line) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/creds.h"
 
 static bool sign(void *arg, nrt_str nonce, char sig[NRT__NATS_SIG_SIZE]) {

@@ -5,7 +5,7 @@
 
 #include <nrt/options.h>
 
-#include "core/nats_info.h"
+#include "core/nats/info.h"
 #include "lib/file.h"
 #include "lib/nkey.h"
 #include "lib/servers.h"

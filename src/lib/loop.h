@@ -6,8 +6,8 @@
 
 #include <nrt/loop.h>
 
-#include "core/env.h"
-#include "core/timers.h"
+#include "core/base/env.h"
+#include "core/base/timers.h"
 
 typedef struct nrt__loop nrt__loop;
 typedef struct nrt__epoll nrt__epoll;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum {
     OUT_MAX = 256 * 1024,

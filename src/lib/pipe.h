@@ -3,7 +3,7 @@
 #ifndef NRT__PIPE_H
 #define NRT__PIPE_H
 
-#include "core/services.h"
+#include "core/exchange/services.h"
 #include "lib/postbox.h"
 
 typedef struct nrt__pipe nrt__pipe;

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "core/services.h"
+#include "core/exchange/services.h"
 
 struct nrt__postbox {
     pthread_mutex_t lock;

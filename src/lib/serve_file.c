@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/conditional.h"
-#include "core/http_date.h"
-#include "core/services.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/exchange/services.h"
+#include "core/handler/conditional.h"
+#include "core/http/http_date.h"
 #include "lib/serve_file.h"
 
 /* What follows from a name's ending (IANA's registry of media types). */

@@ -4,7 +4,7 @@
 #include <nrt/service.h>
 #include <unistd.h>
 
-#include "core/scope.h"
+#include "core/handler/scope.h"
 #include "lib/serve_file.h"
 
 enum { PIECE = 32 * 1024 };

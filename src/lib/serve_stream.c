@@ -1,5 +1,5 @@
 /* Bodies in pieces: the public face of the service half, and what waits on workers. */
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 #include "lib/pipe.h"
 

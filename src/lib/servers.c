@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 #include "lib/resolver.h"
 
 enum { DEFAULT_PORT = 4222 };

@@ -2,7 +2,7 @@
 #ifndef NRT__SERVERS_H
 #define NRT__SERVERS_H
 
-#include "core/nats_info.h"
+#include "core/nats/info.h"
 
 typedef struct nrt__server {
     char *host; /* name or address, without brackets */

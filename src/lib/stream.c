@@ -2,7 +2,7 @@
 #include <nrt/stream.h>
 #include <stdlib.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 
 /* What the caller of one stream is told, and how. */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "core/discovery_text.h"
+#include "core/discovery/text.h"
 #include "lib/tls_private.h"
 
 static void name_text(const X509_NAME *name, char *out, size_t size) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/tls_private.h"
 
 enum { NAMES_MAX = 5 }; /* of a certificate, that are shown */

@@ -2,7 +2,7 @@
 #ifndef NRT__WORKERS_H
 #define NRT__WORKERS_H
 
-#include "core/services.h"
+#include "core/exchange/services.h"
 
 typedef struct nrt__workers nrt__workers;
 

@@ -5,7 +5,7 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/client.h"
+#include "core/exchange/client.h"
 #include "lib/conn_private.h"
 
 

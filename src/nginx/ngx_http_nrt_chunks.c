@@ -5,7 +5,7 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/h1_reader.h"
+#include "core/http/h1_reader.h"
 
 
 typedef struct {

@@ -4,9 +4,9 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/fields.h"
-#include "core/str.h"
-#include "core/subject.h"
+#include "core/http/fields.h"
+#include "core/base/str.h"
+#include "core/nats/subject.h"
 
 
 static char *ngx_http_nrt_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -4,7 +4,7 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/fields.h"
+#include "core/http/fields.h"
 
 
 typedef struct {

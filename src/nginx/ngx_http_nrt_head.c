@@ -4,9 +4,9 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/message.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/http/message.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 
 /* `http://` HOST TARGET: as the client wrote it, unless it was rewritten or nrt_pass says otherwise */

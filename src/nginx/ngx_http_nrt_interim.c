@@ -5,7 +5,7 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/message.h"
+#include "core/http/message.h"
 
 
 #define NGX_HTTP_NRT_INTERIM_MAX  16

@@ -4,8 +4,8 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/message.h"
-#include "core/problem.h"
+#include "core/http/message.h"
+#include "core/http/problem.h"
 
 
 ngx_uint_t

@@ -6,7 +6,7 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/message.h"
+#include "core/http/message.h"
 
 
 static void ngx_http_nrt_process(ngx_http_request_t *r,

@@ -5,9 +5,9 @@
 
 #include "ngx_http_nrt.h"
 
-#include "core/h1_reader.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/http/h1_reader.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 
 #define NGX_HTTP_NRT_NOMINATIONS  100

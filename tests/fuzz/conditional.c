@@ -1,11 +1,11 @@
 /* Dates, conditions and ranges: a date that is read is written and read as the same; an answer is
  * one of the few there are, and a part lies in the file. Each line is a field: `Name: value`. */
-#include "core/conditional.h"
+#include "core/handler/conditional.h"
 
 #include <stdlib.h>
 
-#include "core/fields.h"
-#include "core/http_date.h"
+#include "core/http/fields.h"
+#include "core/http/http_date.h"
 #include "fuzz.h"
 
 enum { NOW = 784112000 };

@@ -1,6 +1,6 @@
 /* Answers on $SRV, one a line, as strangers write them: read as each kind there is. What is taken
  * can be shown to people, and keeps within its limits. */
-#include "core/discovery_read.h"
+#include "core/discovery/read.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Header sections as data: additions, lists, and what is taken out before a message goes on. Lines
  * are `NAME:VALUE`. */
-#include "core/fields.h"
+#include "core/http/fields.h"
 
 #include <nrt/error.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* Dictionaries (RFC 8941), and what is read from them: frames and NRT-Accept. The input is a value,
  * and is also taken for a NATS header block as it stands. What is read lies in the input and within
  * its limits; what is written from that reads back the same. */
-#include "core/frame.h"
+#include "core/exchange/frame.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/sf.h"
+#include "core/http/sf.h"
 #include "fuzz.h"
 
 static const int64_t number_max = 999999999999999; /* RFC 8941 section 3.3.1 */

@@ -7,7 +7,7 @@
 #include <nrt/base.h>
 #include <stdnoreturn.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 /* What libFuzzer and replay.c call. Answers 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,7 +48,7 @@ bool fuzz_is_line_safe(nrt_str text);
 bool fuzz_is_text(const char *text);
 
 /* True if it is a subject that names one thing in every reading of NATS: non-empty tokens of
- * visible ASCII, no wildcard anywhere. Written apart from src/core/subject.c on purpose. */
+ * visible ASCII, no wildcard anywhere. Written apart from src/core/nats/subject.c on purpose. */
 bool fuzz_is_plain_subject(nrt_str subject);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "core/h1_whole.h"
-#include "core/h1_writer.h"
+#include "core/http/h1_whole.h"
+#include "core/http/h1_writer.h"
 #include "fuzz.h"
 
 const nrt__h1_limits fuzz_small_limits = {.head = 700, .fields = 6, .target = 24, .extension = 12};

@@ -3,7 +3,7 @@
 #ifndef NRT__FUZZ_H1_H
 #define NRT__FUZZ_H1_H
 
-#include "core/h1_reader.h"
+#include "core/http/h1_reader.h"
 
 /* How the bytes come. Pieces are chosen from the input itself. */
 typedef enum fuzz_cut {

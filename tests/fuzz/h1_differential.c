@@ -4,7 +4,7 @@
  * request. */
 #include <stdio.h>
 
-#include "core/url.h"
+#include "core/http/url.h"
 #include "fuzz.h"
 #include "h1.h"
 

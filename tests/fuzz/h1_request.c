@@ -1,4 +1,4 @@
-/* Requests: however the bytes come, the same comes of them (core/h1_reader.h). */
+/* Requests: however the bytes come, the same comes of them (core/http/h1_reader.h). */
 #include "fuzz.h"
 #include "h1.h"
 

@@ -1,11 +1,11 @@
 /* Routes of a mux. Lines up to an empty one are patterns, those behind it are `METHOD PATH` to be
  * found. What is found is held against a search that goes through the patterns one by one, and
  * against what two patterns are said to have in common. */
-#include "core/mux.h"
+#include "core/handler/mux.h"
 
 #include <stdlib.h>
 
-#include "core/percent.h"
+#include "core/base/percent.h"
 #include "fuzz.h"
 
 enum { ROUTES_MAX = 40 };

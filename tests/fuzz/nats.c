@@ -2,8 +2,8 @@
  * them, and within the limits. INFO's JSON is read too. */
 #include <stdlib.h>
 
-#include "core/nats_info.h"
-#include "core/nats_parser.h"
+#include "core/nats/info.h"
+#include "core/nats/parser.h"
 #include "fuzz.h"
 
 enum { SMALL = 40, LARGE = 64 * 1024 }; /* of a message */

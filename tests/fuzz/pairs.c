@@ -1,11 +1,11 @@
 /* Queries and cookies: what comes out is in the input, in its order, and written again it is read
  * as the same. The first line is a query, each further one a Cookie field. */
-#include "core/pairs.h"
+#include "core/handler/pairs.h"
 
 #include <stdlib.h>
 
-#include "core/buf.h"
-#include "core/percent.h"
+#include "core/base/buf.h"
+#include "core/base/percent.h"
 #include "fuzz.h"
 
 /* Decoded in the plainest way; false where it is not valid. */

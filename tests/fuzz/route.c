@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "core/subject.h"
+#include "core/nats/subject.h"
 #include "fuzz.h"
 
 enum { ROUTES_MAX = 40 };

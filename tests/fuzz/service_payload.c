@@ -2,7 +2,7 @@
  * status that docs/protocol.md knows, whatever the payload was. */
 #include <stdlib.h>
 
-#include "core/h1_whole.h"
+#include "core/http/h1_whole.h"
 #include "fuzz.h"
 #include "h1.h"
 #include "world.h"

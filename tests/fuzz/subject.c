@@ -1,7 +1,7 @@
 /* Hosts, methods, prefixes and reply subjects: whatever the text is, what is let through makes
  * subjects that mean what they say. The input is taken as a whole, and as lines: prefix, host,
  * method, reply subject. */
-#include "core/subject.h"
+#include "core/nats/subject.h"
 
 #include <stdlib.h>
 

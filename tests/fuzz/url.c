@@ -1,12 +1,12 @@
 /* URLs and authorities: the parts are the text, and nothing but the text; what a reference resolves
  * to is a URL again, and stays where it was unless the reference says otherwise. The first line is
  * a base, the second a reference. */
-#include "core/url.h"
+#include "core/http/url.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "fuzz.h"
 
 enum { ROOM = 4096 };

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "core/subject.h"
+#include "core/nats/subject.h"
 
 static const char greeting[] =
     "INFO {\"server_name\":\"n1\",\"version\":\"2.9.10\",\"headers\":true,\"client_id\":7,"

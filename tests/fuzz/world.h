@@ -3,8 +3,8 @@
 #ifndef NRT__FUZZ_WORLD_H
 #define NRT__FUZZ_WORLD_H
 
-#include "core/client.h"
-#include "core/services.h"
+#include "core/exchange/client.h"
+#include "core/exchange/services.h"
 #include "fuzz.h"
 
 enum {

@@ -1,8 +1,8 @@
 /* What must hold in the end, and by when. */
 #include <stdio.h>
 
-#include "core/client_private.h"
-#include "core/services_private.h"
+#include "core/exchange/client_private.h"
+#include "core/exchange/services_private.h"
 #include "sim.h"
 
 /* Says of a call that nobody has executed it. */

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/services_private.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/exchange/services_private.h"
 #include "sim.h"
 
 static engine *engine_of(const exec *x) {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
-#include "core/token.h"
+#include "core/base/str.h"
+#include "core/base/token.h"
 #include "sim.h"
 
 enum { FORGED_MAX = 512 };

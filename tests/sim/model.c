@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum { IN_MAX = 32 << 20, LINE_MAX = 1400, WORDS_MAX = 8 };
 

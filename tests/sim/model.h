@@ -4,7 +4,7 @@
 #ifndef NRT__MODEL_H
 #define NRT__MODEL_H
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 enum { MODEL_PORTS = 24, MODEL_SUBS = 256, MODEL_SUBJECT_MAX = 512 };
 

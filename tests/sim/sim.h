@@ -5,7 +5,7 @@
 #define NRT__SIM_H
 
 #include "../unit/engine.h"
-#include "core/frame.h"
+#include "core/exchange/frame.h"
 #include "model.h"
 
 enum {

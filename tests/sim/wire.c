@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "sim.h"
 
 enum { TALKS_MAX = 256 };

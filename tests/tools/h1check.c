@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/h1_reader.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_reader.h"
 
 static size_t decode_base64(const char *text, char *out) {
     static const char alphabet[] =

@@ -3,7 +3,7 @@
 
 #include <stdalign.h>
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 
 static void pieces_are_aligned_and_do_not_overlap(void **state) {
     (void)state;

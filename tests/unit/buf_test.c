@@ -1,7 +1,7 @@
 /* The buffer: appended at its end, consumed at its start, never above its ceiling. */
 #include "unit.h"
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 static void what_is_appended_is_there_in_order(void **state) {
     (void)state;

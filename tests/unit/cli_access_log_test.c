@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "cli/daemon/access_log.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum { WHEN = 1795774824 }; /* 2026-11-27 10:20:24 UTC */
 

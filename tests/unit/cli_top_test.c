@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "cli/top/view.h"
-#include "core/discovery_read.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/read.h"
 
 enum { SECOND = 1000000000 };
 

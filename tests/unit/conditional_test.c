@@ -1,8 +1,8 @@
 /* Conditional requests and ranges: RFC 9110 sections 13 and 14, as tables. */
 #include "unit.h"
 
-#include "core/conditional.h"
-#include "core/fields.h"
+#include "core/handler/conditional.h"
+#include "core/http/fields.h"
 
 #define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 #define EARLIER "Sun, 06 Nov 1994 08:49:36 GMT"

@@ -1,8 +1,8 @@
 /* Cookies that came, and Set-Cookie. */
 #include "unit.h"
 
-#include "core/buf.h"
-#include "core/pairs.h"
+#include "core/base/buf.h"
+#include "core/handler/pairs.h"
 
 static nrt__arena arena;
 static nrt_fields fields;

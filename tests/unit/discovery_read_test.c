@@ -1,7 +1,7 @@
 /* Answers on $SRV, as good services and as hostile ones write them. */
 #include "unit.h"
 
-#include "core/discovery_read.h"
+#include "core/discovery/read.h"
 
 static nrt_discovery *found;
 

@@ -3,8 +3,8 @@
 
 #include <nrt/discovery.h>
 
-#include "core/discovery.h"
-#include "core/discovery_text.h"
+#include "core/discovery/discovery.h"
+#include "core/discovery/text.h"
 
 static void versions_are_semantic(void **state) {
     (void)state;

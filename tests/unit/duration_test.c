@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/duration.h"
+#include "core/base/duration.h"
 
 static char why[128];
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 static void append(char *to, size_t size, const char *format, ...) NRT_PRINTF(3, 4);
 

@@ -3,11 +3,11 @@
 #ifndef NRT__ENGINE_H
 #define NRT__ENGINE_H
 
-#include "core/client.h"
-#include "core/discovery.h"
-#include "core/gather.h"
-#include "core/services.h"
-#include "core/session.h"
+#include "core/discovery/discovery.h"
+#include "core/discovery/gather.h"
+#include "core/exchange/client.h"
+#include "core/exchange/services.h"
+#include "core/nats/session.h"
 
 enum { ENGINE_TEXT_MAX = 512 * 1024 };
 

@@ -3,7 +3,7 @@
 
 #include <nrt/error.h>
 
-#include "core/env.h"
+#include "core/base/env.h"
 
 static char logged[2048];
 static int lines;

@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-#include "core/services_private.h"
+#include "core/exchange/services_private.h"
 #include "engine.h"
 
 enum { TEXT_MAX = 300000, WAIT_MS = 1000 };

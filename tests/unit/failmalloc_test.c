@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "config_fixture.h"
-#include "core/h1_whole.h"
+#include "core/http/h1_whole.h"
 #include "engine.h"
 #include "failmalloc.h"
 

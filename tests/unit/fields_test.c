@@ -3,7 +3,7 @@
 
 #include <nrt/error.h>
 
-#include "core/fields.h"
+#include "core/http/fields.h"
 
 typedef struct section {
     nrt__arena arena;

@@ -1,5 +1,5 @@
 /* The two ends of a body, one feeding the other. */
-#include "core/flow.h"
+#include "core/exchange/flow.h"
 
 #include "engine.h"
 #include "unit.h"

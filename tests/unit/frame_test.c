@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "core/frame.h"
+#include "core/exchange/frame.h"
 
 #define BLOCK(value) "NATS/1.0\r\nNRT-Frame: " value "\r\n\r\n"
 

@@ -4,7 +4,7 @@
 #ifndef NRT__H1_FEED_H
 #define NRT__H1_FEED_H
 
-#include "core/h1_reader.h"
+#include "core/http/h1_reader.h"
 
 enum { H1_FEED_MAX = 256 * 1024 }; /* of one piece */
 

@@ -3,7 +3,7 @@
  * own: h1_limits_test.c. */
 #include "unit.h"
 
-#include "core/h1_whole.h"
+#include "core/http/h1_whole.h"
 #include "h1_feed.h"
 
 enum { REQUEST = NRT__H1_REQUEST, RESPONSE = 0 };

@@ -2,8 +2,8 @@
  * payloads (h1_whole) are read here too. */
 #include "unit.h"
 
-#include "core/h1_whole.h"
-#include "core/h1_writer.h"
+#include "core/http/h1_whole.h"
+#include "core/http/h1_writer.h"
 #include "h1_feed.h"
 
 static nrt__message m;

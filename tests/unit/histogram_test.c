@@ -1,7 +1,7 @@
 /* Buckets of latencies, and the quantiles read off them. */
 #include "unit.h"
 
-#include "core/histogram.h"
+#include "core/base/histogram.h"
 
 /* Every value lies in the bucket whose bounds it is between, and buckets follow on each other. */
 static void buckets_cover_all_values_without_a_gap(void **state) {

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "core/http_date.h"
+#include "core/http/http_date.h"
 
 enum { NOW = 1764311475 }; /* 28 November 2025 */
 

@@ -2,8 +2,8 @@
  */
 #include "unit.h"
 
-#include "core/h1_whole.h"
-#include "core/message.h"
+#include "core/http/h1_whole.h"
+#include "core/http/message.h"
 
 static void a_url_makes_a_request(void **state) {
     (void)state;

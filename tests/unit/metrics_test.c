@@ -1,8 +1,8 @@
 /* Metrics as Prometheus reads them. */
 #include "unit.h"
 
-#include "core/metrics.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/metrics.h"
 
 static void assert_text(nrt__buf *out, const char *want) {
     nrt__buf_add(out, "", 1);

@@ -2,7 +2,7 @@
  * in Go 1.22's net/http gives. */
 #include "unit.h"
 
-#include "core/mux_pattern.h"
+#include "core/handler/mux_pattern.h"
 
 static char why[NRT__MUX_TEXT_MAX];
 

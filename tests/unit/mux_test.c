@@ -4,7 +4,7 @@
 
 #include <nrt/http.h>
 
-#include "core/mux.h"
+#include "core/handler/mux.h"
 
 static nrt_mux *mux;
 static char went[512]; /* hooks and handlers, in their order */

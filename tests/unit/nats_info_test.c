@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "core/nats_info.h"
+#include "core/nats/info.h"
 
 static nrt__nats_info info;
 

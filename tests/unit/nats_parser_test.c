@@ -2,7 +2,7 @@
  * nonsense is an error. */
 #include "unit.h"
 
-#include "core/nats_parser.h"
+#include "core/nats/parser.h"
 
 enum { MAX_MESSAGE = 1000 };
 

@@ -1,7 +1,7 @@
 /* Queries and forms, as lists of pairs. */
 #include "unit.h"
 
-#include "core/pairs.h"
+#include "core/handler/pairs.h"
 
 static nrt__arena arena;
 static const nrt_pairs *pairs;

@@ -1,7 +1,7 @@
 /* What a client remembers of hosts: the retry budget, and who sends frames. */
 #include "unit.h"
 
-#include "core/peers.h"
+#include "core/exchange/peers.h"
 
 enum { HOST = 1000, NOW = 5000000 };
 

@@ -3,7 +3,7 @@
 
 #include <nrt/http.h>
 
-#include "core/percent.h"
+#include "core/base/percent.h"
 
 static void what_is_no_code_is_refused(void **state) {
     (void)state;

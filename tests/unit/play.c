@@ -1,7 +1,7 @@
 /* An exchange, played by both sides. */
 #include "play.h"
 
-#include "core/services_private.h"
+#include "core/exchange/services_private.h"
 
 static play *now_played; /* for who has no argument */
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "core/problem.h"
+#include "core/http/problem.h"
 
 static json_t *body_of(const nrt__message *message) {
     json_error_t error;

@@ -1,7 +1,7 @@
 /* Dictionaries of structured fields (RFC 8941): what is read, and what is none. */
 #include "unit.h"
 
-#include "core/sf.h"
+#include "core/http/sf.h"
 
 /* Members as "key=value;": integers as they are, ?0 and ?1, "strings" as written, tokens. What is
  * no dictionary ends in "!". */

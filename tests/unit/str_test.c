@@ -2,7 +2,7 @@
  */
 #include "unit.h"
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 static void a_view_is_compared_with_a_text_byte_for_byte(void **state) {
     (void)state;

@@ -2,7 +2,7 @@
  * empty token. */
 #include "unit.h"
 
-#include "core/subject.h"
+#include "core/nats/subject.h"
 
 static void assert_host(const char *host, const char *want) {
     char out[NRT__HOST_MAX + 1];

@@ -1,7 +1,7 @@
 /* What was meant: a slip of the finger is found, another word is not. */
 #include "unit.h"
 
-#include "core/suggest.h"
+#include "core/base/suggest.h"
 
 static void suggestions_are_near_or_none(void **state) {
     static const char *const words[] = {"get", "serve", "gateway", "demo"};

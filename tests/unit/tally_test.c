@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "core/str.h"
-#include "core/tally.h"
+#include "core/base/str.h"
+#include "core/discovery/tally.h"
 
 static void a_request_is_counted_where_it_belongs(void **state) {
     (void)state;

@@ -1,7 +1,7 @@
 /* Deadlines in virtual time: never early, at most a tick late, whatever callbacks do. */
 #include "unit.h"
 
-#include "core/timers.h"
+#include "core/base/timers.h"
 
 typedef struct probe {
     nrt__timer timer;

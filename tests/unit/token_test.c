@@ -1,5 +1,5 @@
 /* Tokens: slots there and back, and secrets that must match. */
-#include "core/token.h"
+#include "core/base/token.h"
 
 #include "unit.h"
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -2,7 +2,7 @@
  * section 7.2 has them. */
 #include "unit.h"
 
-#include "core/url.h"
+#include "core/http/url.h"
 
 static void a_url_comes_apart(void **state) {
     (void)state;

@@ -11,7 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/get/get.h"
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 
 enum { DEFAULT_MS = 10000, LINE_EVERY_MS = 250, CONNECT_WAIT_MS = 2000 };

@@ -4,7 +4,7 @@
 #define NRT__BENCH_BENCH_H
 
 #include "cli/common.h"
-#include "core/histogram.h"
+#include "core/base/histogram.h"
 
 enum { NRT__BENCH_CLASSES = 6, NRT__BENCH_ERRORS = 64 };
 

@@ -7,7 +7,7 @@
 
 #include "cli/discover/discover.h"
 #include "cli/term.h"
-#include "core/duration.h"
+#include "core/base/duration.h"
 
 enum { BAR_WIDTH = 40, OCTAVES = 33 };
 

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "cli/commands.h"
-#include "core/suggest.h"
+#include "core/base/suggest.h"
 #include "lib/conn_private.h"
 
 static const nrt__opt context_opts[] = {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/context/context.h"
-#include "core/duration.h"
+#include "core/base/duration.h"
 #include "lib/config.h"
 
 enum { VALUE_WIDTH_MAX = 60, SOURCE_SIZE = NRT__CONTEXT_NAME_MAX + 32 };

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "core/json_text.h"
-#include "core/str.h"
+#include "core/base/json_text.h"
+#include "core/base/str.h"
 
 /* What is longer is cut: a peer must not fill a disk with one request. */
 enum { TARGET_MAX = 8 * 1024, TEXT_MAX = 1024, SHORT_MAX = 256 };

@@ -3,8 +3,8 @@
 #ifndef NRT__DAEMON_ACCESS_LOG_H
 #define NRT__DAEMON_ACCESS_LOG_H
 
-#include "core/buf.h"
-#include "core/message.h"
+#include "core/base/buf.h"
+#include "core/http/message.h"
 
 typedef enum nrt__access_format {
     NRT__ACCESS_COMBINED = 0, /* of Apache and nginx */

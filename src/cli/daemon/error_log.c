@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 typedef struct kind {
     const char *code;

@@ -4,7 +4,7 @@
 #define NRT__DAEMON_ERROR_LOG_H
 
 #include "cli/report.h"
-#include "core/env.h"
+#include "core/base/env.h"
 
 enum { NRT__ERROR_LOG_KINDS = 12 };
 

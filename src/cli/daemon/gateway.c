@@ -11,8 +11,8 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/daemon/operation.h"
-#include "core/duration.h"
-#include "core/str.h"
+#include "core/base/duration.h"
+#include "core/base/str.h"
 
 typedef struct gateway_options {
     nrt__common common;

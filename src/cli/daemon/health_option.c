@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/duration.h"
-#include "core/str.h"
+#include "core/base/duration.h"
+#include "core/base/str.h"
 
 enum {
     PATH_MAX_BYTES = 1024,

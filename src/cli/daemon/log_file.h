@@ -6,7 +6,7 @@
 
 #include <nrt/base.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 typedef struct nrt__log_file nrt__log_file;
 

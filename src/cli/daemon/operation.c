@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 
 enum { LOOK_EVERY_MS = 1000 };

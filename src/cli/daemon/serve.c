@@ -9,9 +9,9 @@
 #include "cli/common.h"
 #include "cli/daemon/health_option.h"
 #include "cli/daemon/operation.h"
-#include "core/discovery.h"
-#include "core/services.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/discovery.h"
+#include "core/exchange/services.h"
 #include "lib/conn_private.h"
 
 enum {

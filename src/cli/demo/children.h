@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 enum { NRT__CHILDREN_MAX = 8 };
 

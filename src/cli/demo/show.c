@@ -6,7 +6,7 @@
 
 #include "cli/common.h"
 #include "cli/demo/demo.h"
-#include "core/duration.h"
+#include "core/base/duration.h"
 
 enum { STEP_TIMEOUT_MS = 30000, WORDS_MAX = 12 };
 

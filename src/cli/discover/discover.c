@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/discovery_read.h"
-#include "core/str.h"
-#include "core/suggest.h"
+#include "core/base/str.h"
+#include "core/base/suggest.h"
+#include "core/discovery/read.h"
 
 enum { CONNECT_WAIT_MS = 2000, TIMEOUT_MS = 2000, QUIET_MS = 400, KINDS_MAX = 3, SHORT_MAX = 24 };
 

@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/discover/discover.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 static void info_init(void *arg) {
     nrt__asking_init(arg, "nrt-info");

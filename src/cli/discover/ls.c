@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "cli/discover/discover.h"
 #include "cli/table.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 static void ls_init(void *arg) {
     nrt__asking_init(arg, "nrt-ls");

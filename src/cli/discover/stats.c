@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/discover/discover.h"
 #include "cli/table.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 /* Of one instance, or of several together. */
 typedef struct totals {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/doctor/doctor.h"
-#include "core/duration.h"
+#include "core/base/duration.h"
 
 enum {
     ALL_SERVERS_MS = 30000, /* for --all-servers and for the first connection, together */

@@ -6,8 +6,8 @@
 #include <jansson.h>
 
 #include "cli/common.h"
-#include "core/nats_parser.h"
-#include "core/subject.h"
+#include "core/nats/parser.h"
+#include "core/nats/subject.h"
 #include "lib/creds.h"
 #include "lib/link.h"
 

@@ -1,6 +1,6 @@
 /* Why a NATS server cannot be connected to, and what to do about it. */
 #include "cli/doctor/doctor.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 /* What the settings are called where they come from: "--server", "NATS_URL", a context. */
 static const char *origin(const nrt__config *config, nrt__setting setting, char *out, size_t size) {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "cli/doctor/doctor.h"
-#include "core/discovery_read.h"
-#include "core/suggest.h"
+#include "core/base/suggest.h"
+#include "core/discovery/read.h"
 
 enum { SKEW_S = 30, SHOWN_MAX = 8 };
 

@@ -4,8 +4,8 @@
 #include <time.h>
 
 #include "cli/doctor/doctor.h"
-#include "core/h1_whole.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/http/h1_whole.h"
 
 const char *const nrt__doctor_methods[NRT__DOCTOR_METHODS] = {"get", "head",  "post",
                                                               "put", "patch", "delete"};

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "cli/doctor/doctor.h"
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/nkey.h"
 
 enum {

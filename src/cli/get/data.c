@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 static int out_of_memory(char *why, size_t why_size) {
     (void)snprintf(why, why_size, "out of memory, or more than %d MiB to send",

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 
 enum {

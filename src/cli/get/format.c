@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
-#include "core/suggest.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/base/suggest.h"
+#include "core/http/url.h"
 
 typedef struct variable {
     const char *name;

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/duration.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/duration.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 #include "lib/conn_private.h"
 
 /* One run of the command. */

@@ -9,7 +9,7 @@
 
 #include "cli/args.h"
 #include "cli/common.h"
-#include "core/buf.h"
+#include "core/base/buf.h"
 #include "lib/loop.h"
 
 /* Which option an item of nrt__get_options.data came with: nrt__opt.name of the table in get.c. */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum { HEAD_MAX = 1024 * 1024 };
 

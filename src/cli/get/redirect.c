@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 int nrt__get_redirect_find(const nrt_response *response, const char *url, char *out, char *why,
                            size_t why_size) {

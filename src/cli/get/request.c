@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
-#include "core/url.h"
+#include "core/base/str.h"
+#include "core/http/url.h"
 
 /* What one -H asks for. */
 typedef enum field_kind {

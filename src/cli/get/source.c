@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/get/get.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum { PIECE = 64 * 1024 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "core/discovery_read.h"
-#include "core/str.h"
+#include "core/base/str.h"
+#include "core/discovery/read.h"
 
 enum {
     KEPT_LOOKS = 30, /* an instance that did not answer for so many is forgotten */

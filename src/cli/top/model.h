@@ -5,7 +5,7 @@
 
 #include <nrt/discovery.h>
 
-#include "core/histogram.h"
+#include "core/base/histogram.h"
 
 enum { NRT__TOP_HISTORY = 32, NRT__TOP_LABEL = 300 };
 

@@ -10,7 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/top/top.h"
-#include "core/str.h"
+#include "core/base/str.h"
 #include "lib/conn_private.h"
 
 enum { INTERVAL_MS = 1000, QUIET_MS = 300, FRAME_MAX = 1 << 20 };

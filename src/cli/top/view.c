@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "cli/discover/discover.h"
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum { SPARK_MAX = NRT__TOP_HISTORY, BARS_MAX = 16 };
 

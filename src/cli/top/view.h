@@ -4,7 +4,7 @@
 
 #include "cli/term.h"
 #include "cli/top/model.h"
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 typedef enum nrt__top_page {
     NRT__TOP_SERVICES = 0,
