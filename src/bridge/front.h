@@ -8,6 +8,7 @@
 #include "bridge/route.h"
 #include "core/discovery/tally.h"
 #include "core/http/message.h"
+#include "core/http/trace.h"
 
 typedef struct nrt__front nrt__front;
 typedef struct nrt__front_conn nrt__front_conn;
@@ -31,6 +32,8 @@ typedef struct nrt__front_record {
     nrt_str server;      /* the NATS server that the instance was connected to, */
     nrt_str client;      /* its number there, */
     nrt_str cluster;     /* and that server's cluster */
+    int64_t asked_ns;    /* from the beginning until it went to NATS; negative: it did not */
+    const nrt__trace *trace; /* with options.trace, if its head could be read; else NULL */
 } nrt__front_record;
 
 typedef struct nrt__front_options {
@@ -55,6 +58,8 @@ typedef struct nrt__front_options {
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
     bool detailed; /* its records have what takes some time to find out */
+    const nrt__trace_options *trace; /* requests get spans, and traces where they have none; NULL:
+                                        traceparent goes on as it came. Outlives the front */
     /* Requests are for this process itself, whose answers these are: called once for each that
      * passed the checks and has no body. Then nrt__front_answer, at once or later, unless `forget`
      * says that the client is gone. NULL: to NATS. */

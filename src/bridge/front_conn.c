@@ -137,6 +137,7 @@ static void begin_request(nrt__front_conn *conn) {
     conn->status = conn->failed = 0;
     conn->host = (nrt_str){"", 0};
     conn->asked_ns = conn->headed_ns = 0;
+    conn->traced = false;
     memset(conn->about, 0, sizeof(conn->about));
     nrt__front_set_timer(conn, conn->front->options.idle_timeout_ms);
 }

@@ -44,6 +44,7 @@ struct nrt__front_conn {
     int64_t asked_ns;   /* when it went to NATS, likewise; 0: not yet */
     int64_t headed_ns;  /* and when the response's head came */
     nrt_str about[4];   /* who answered: as in the record, in the request's arena */
+    nrt__trace trace;   /* where `traced` */
     nrt_str host;       /* the service's; of the route, or in the request's arena */
     uint64_t bytes;     /* of the response's body */
     size_t held;        /* of them: not yet with the socket, so no credit was given for them */
@@ -53,6 +54,7 @@ struct nrt__front_conn {
     int status;         /* of the response; 0: none has gone out yet */
     uint8_t framing;    /* of the response: nrt__framing */
     uint8_t state;      /* nrt__front_state */
+    bool traced;        /* it has spans of ours */
     bool answered;      /* a service has: its host is no invention of the client's */
     bool answering;     /* the request is with options.answer */
     bool got_bytes;     /* of the request now being read */

@@ -170,6 +170,9 @@ static int prepare(nrt__front_conn *conn) {
     if (!conn->front->options.in_process && !add_forwarded(conn)) {
         return NRT_ERR_MEMORY;
     }
+    if (conn->traced && !nrt__trace_put(&conn->trace, &request->fields)) {
+        return NRT_ERR_MEMORY;
+    }
     request->host = conn->host;
     return 0;
 }
@@ -211,13 +214,27 @@ static int check_own(nrt__front_conn *conn, const char **detail) {
     return nrt__message_settle_target(request);
 }
 
+static int begin_trace(nrt__front_conn *conn) {
+    nrt__front *front = conn->front;
+    if (!front->options.trace) {
+        return 0;
+    }
+    int error = nrt__trace_begin(nrt__front_env(front), &conn->request.fields, front->options.trace,
+                                 &conn->trace);
+    conn->traced = error == 0;
+    return error;
+}
+
 int nrt__front_on_head(nrt__front_conn *conn, const char **detail) {
     nrt__message *request = &conn->request;
     bool expects = false;
     if (conn->front->options.answer) {
         return check_own(conn, detail);
     }
-    int error = check_head(conn, detail);
+    int error = begin_trace(conn);
+    if (error == 0) {
+        error = check_head(conn, detail);
+    }
     if (error == 0) {
         error = check_expect(conn, &expects, detail);
     }

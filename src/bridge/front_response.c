@@ -53,6 +53,8 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
         .server = conn->about[1],
         .client = conn->about[2],
         .cluster = conn->about[3],
+        .asked_ns = conn->asked_ns > 0 ? conn->asked_ns - conn->began_ns : -1,
+        .trace = conn->traced ? &conn->trace : NULL,
     };
     front->options.on_request(&entry, front->options.on_request_arg);
 }

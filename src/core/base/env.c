@@ -38,7 +38,7 @@ bool nrt__log_due(const nrt__env *env, nrt__log_gate *gate, uint64_t *count) {
     return true;
 }
 
-static int random_bytes(nrt__env *env, unsigned char *out, size_t len) {
+int nrt__random_bytes(nrt__env *env, unsigned char *out, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (env->random_left == 0) {
             int error = env->random(env->random_arg, env->random_pool, sizeof(env->random_pool));
@@ -61,7 +61,7 @@ int nrt__random_text(nrt__env *env, char *out, size_t len) {
     if (len > sizeof(bytes)) {
         return NRT_ERR_USAGE;
     }
-    int error = random_bytes(env, bytes, len);
+    int error = nrt__random_bytes(env, bytes, len);
     if (error < 0) {
         return error;
     }
@@ -74,7 +74,7 @@ int nrt__random_text(nrt__env *env, char *out, size_t len) {
 uint32_t nrt__random_below(nrt__env *env, uint32_t bound) {
     unsigned char bytes[4];
     uint32_t value;
-    if (bound == 0 || random_bytes(env, bytes, sizeof(bytes)) < 0) {
+    if (bound == 0 || nrt__random_bytes(env, bytes, sizeof(bytes)) < 0) {
         return 0;
     }
     memcpy(&value, bytes, sizeof(value));

@@ -40,6 +40,9 @@ bool nrt__log_due(const nrt__env *env, nrt__log_gate *gate, uint64_t *count);
 
 void nrt__log(const nrt__env *env, nrt_log_level level, const char *format, ...) NRT_PRINTF(3, 4);
 
+/* Fills `out` with unpredictable bytes. 0 or NRT_ERR_SYSTEM. */
+int nrt__random_bytes(nrt__env *env, unsigned char *out, size_t len);
+
 /* `len` characters of [0-9A-Za-z_-], 6 random bits each. 0 or NRT_ERR_SYSTEM. */
 int nrt__random_text(nrt__env *env, char *out, size_t len);
 

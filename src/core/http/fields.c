@@ -58,9 +58,11 @@ static const field_entry of_10[] = {
     {"keep-alive", NRT__LISTED, F_HOP | F_NOT},
     {"nrt-accept", NRT__NRT_ACCEPT, NRT__FIELD_NRT | F_NOT},
     {"set-cookie", NRT__LISTED, F_KEEP | F_NOT},
+    {"tracestate", NRT__TRACESTATE, 0},
 };
 static const field_entry of_11[] = {
     {"retry-after", NRT__LISTED, F_NOT},
+    {"traceparent", NRT__TRACEPARENT, 0},
     {"nrt-version", NRT__NRT_VERSION, NRT__FIELD_NRT | F_NOT},
 };
 static const field_entry of_12[] = {

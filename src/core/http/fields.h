@@ -30,6 +30,8 @@ typedef enum nrt__field_id {
     NRT__NRT_ACCEPT,
     NRT__NRT_VERSION,
     NRT__TE,
+    NRT__TRACEPARENT,
+    NRT__TRACESTATE,
     NRT__TRAILER,
     NRT__TRANSFER_ENCODING,
     NRT__UPGRADE,
