@@ -57,7 +57,7 @@ typedef struct nrt__front_options {
     nrt__tallies *tallies; /* where requests are counted, by service; NULL: nowhere. Outlives it */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
-    bool detailed; /* its records have what takes some time to find out */
+    bool detailed;                   /* its records have what takes some time to find out */
     const nrt__trace_options *trace; /* requests get spans, and traces where they have none; NULL:
                                         traceparent goes on as it came. Outlives the front */
     /* Requests are for this process itself, whose answers these are: called once for each that

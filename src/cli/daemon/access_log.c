@@ -92,6 +92,23 @@ static void put_ms(nrt__buf *out, const char *name, int64_t ns) {
     nrt__buf_printf(out, ",\"%s\":%" PRIu64 ".%03u", name, us / 1000, (unsigned)(us % 1000));
 }
 
+/* As OpenTelemetry calls them in logs. Where we add no span, the trace may still be known. */
+static void put_trace(nrt__buf *out, const nrt__access *access) {
+    nrt__trace found;
+    const nrt__trace *trace = access->trace;
+    if (!trace) {
+        if (!nrt__trace_find(&access->request->fields, &found)) {
+            return;
+        }
+        trace = &found;
+    }
+    put_member(out, "trace_id", (nrt_str){trace->id, NRT__TRACE_ID}, NRT__TRACE_ID);
+    if (access->trace) {
+        put_member(out, "span_id", (nrt_str){trace->span, NRT__SPAN_ID}, NRT__SPAN_ID);
+    }
+    nrt__buf_printf(out, ",\"trace_flags\":\"%02x\"", trace->flags);
+}
+
 static void write_json(nrt__buf *out, const nrt__access *access, int64_t seconds, unsigned ms) {
     const nrt__message *request = access->request;
     nrt__buf_lit(out, "{\"time\":\"");
@@ -131,6 +148,7 @@ static void write_json(nrt__buf *out, const nrt__access *access, int64_t seconds
                    sizeof(instance));
     }
     put_member(out, "cluster", access->cluster, SHORT_MAX);
+    put_trace(out, access);
     put_member(out, "error", nrt_str_from(access->error), SHORT_MAX);
     put_member(out, "detail", nrt_str_from(access->detail), TEXT_MAX);
     put_member(out, "referer", nrt_fields_get(&request->fields, "Referer"), TEXT_MAX);

@@ -5,6 +5,7 @@
 
 #include "core/base/buf.h"
 #include "core/http/message.h"
+#include "core/http/trace.h"
 
 typedef enum nrt__access_format {
     NRT__ACCESS_COMBINED = 0, /* of Apache and nginx */
@@ -28,6 +29,7 @@ typedef struct nrt__access {
     nrt_str cluster;   /* and cluster */
     const char *error; /* a code; "" */
     const char *detail;
+    const nrt__trace *trace; /* the spans of ours that it has; NULL: none */
 } nrt__access;
 
 /* Appends the line, newline and all, for a request that is over at `seconds` and `ms` of the wall

@@ -134,6 +134,7 @@ static void tell_request(const nrt__report *log, const nrt__front_record *record
     char bytes[32];
     char duration[40];
     char attempts[32] = "";
+    char trace[NRT__TRACE_ID + 16] = "";
     if (nrt__report_is_json(log)) {
         members = json_pack("{s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:I}", "peer",
                             nrt__report_string(record->peer), "method", nrt__report_string(method),
@@ -142,19 +143,23 @@ static void tell_request(const nrt__report *log, const nrt__front_record *record
                             record->error ? nrt_error_code(record->error) : "", "bytes",
                             (json_int_t)record->bytes, "attempts", (int)record->attempts, "ms",
                             (json_int_t)record->duration_ms);
+        nrt__tracing_members(members, record->trace);
+    }
+    if (record->trace) {
+        (void)snprintf(trace, sizeof(trace), ", trace %.*s", NRT__TRACE_ID, record->trace->id);
     }
     if (record->attempts > 1) {
         (void)snprintf(attempts, sizeof(attempts), ", %u attempts", record->attempts);
     }
     nrt_str unread = NRT__STR("(not readable)");
     bool routed = record->host.len > 0;
-    nrt__report_event(log, NRT_LOG_INFO, "request", members,
-                      "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s%s", NRT__ARG(record->peer),
-                      NRT__ARG(method.len > 0 ? method : unread), NRT__ARG(target),
-                      routed ? " -> " : "", NRT__ARG(record->host), record->status,
-                      nrt__size_format(record->bytes, bytes, sizeof(bytes)),
-                      nrt__duration_format(record->duration_ms, duration, sizeof(duration)),
-                      attempts, record->error ? "; " : "", record->error ? record->detail : "");
+    nrt__report_event(
+        log, NRT_LOG_INFO, "request", members, "%.*s %.*s %.*s%s%.*s: %d, %s, %s%s%s%s%s",
+        NRT__ARG(record->peer), NRT__ARG(method.len > 0 ? method : unread), NRT__ARG(target),
+        routed ? " -> " : "", NRT__ARG(record->host), record->status,
+        nrt__size_format(record->bytes, bytes, sizeof(bytes)),
+        nrt__duration_format(record->duration_ms, duration, sizeof(duration)), attempts, trace,
+        record->error ? "; " : "", record->error ? record->detail : "");
 }
 
 static void on_request(const nrt__front_record *record, void *arg) {
@@ -179,6 +184,7 @@ static void on_request(const nrt__front_record *record, void *arg) {
         .cluster = record->cluster,
         .error = record->error ? nrt_error_code(record->error) : "",
         .detail = record->detail,
+        .trace = record->trace,
     };
     nrt__operating_log(&state->operating, &access);
 }
@@ -252,6 +258,7 @@ static void on_first_connect(nrt__program *program) {
     front_options.on_request = on_request;
     front_options.on_request_arg = state;
     front_options.detailed = options->operation.access_log != NULL;
+    front_options.trace = nrt__tracing_options(&state->operating.tracing);
     char detail[256] = "";
     int error = 0;
     state->front = nrt__front_open(program->conn, options->listen, &front_options, &error, detail,

@@ -30,6 +30,18 @@ const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS] = {
      .offset = offsetof(nrt__operation, access_format),
      .help = "as web servers write it, or an object with who answered and how long that took; "
              "default: combined"},
+    {.name = "trace",
+     .kind = NRT__OPT_FLAG,
+     .offset = offsetof(nrt__operation, trace.on),
+     .help = "take part in traces (W3C Trace Context): begin one where a request has no valid "
+             "traceparent, else go on with it, with a span of its own; without this, traceparent "
+             "goes on as it came"},
+    {.name = "trace-sample",
+     .value = "SHARE",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(nrt__operation, trace.sample),
+     .help = "of the traces that begin here, how many are marked as sampled: 0.1 or 10%; those "
+             "that began elsewhere stay as they are; implies --trace; default: 1, all"},
 };
 
 static int open_admin(const nrt__operation *options, nrt__program *program,
@@ -130,7 +142,8 @@ int nrt__operating_open(nrt__operating *operating, const nrt__operation *options
         program->on_hangup = on_hangup;
         program->on_hangup_arg = operating;
     }
-    return options->admin ? open_admin(options, program, admin, gateway) : 0;
+    int code = nrt__tracing_open(&operating->tracing, &options->trace, &program->log);
+    return code == 0 && options->admin ? open_admin(options, program, admin, gateway) : code;
 }
 
 void nrt__operating_close(nrt__operating *operating) {

@@ -8,15 +8,17 @@
 #include "cli/daemon/access_log.h"
 #include "cli/daemon/error_log.h"
 #include "cli/daemon/log_file.h"
+#include "cli/daemon/tracing.h"
 
 /* Its options. */
 typedef struct nrt__operation {
     const char *admin;      /* where to listen; NULL: nowhere */
     const char *access_log; /* file, or "-"; NULL: none */
     int access_format;      /* nrt__access_format */
+    nrt__tracing_args trace;
 } nrt__operation;
 
-enum { NRT__OPERATION_OPTS = 3 };
+enum { NRT__OPERATION_OPTS = 5 };
 extern const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS];
 
 /* The group for a command whose options struct has an nrt__operation called `operation`. */
@@ -32,6 +34,7 @@ typedef struct nrt__operating {
     uint64_t lost; /* lines of the access log, since that was last said */
     int64_t looked_ms;
     nrt__error_log errors;
+    nrt__tracing tracing;
     bool sidecar;
 } nrt__operating;
 

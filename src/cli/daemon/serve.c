@@ -1,6 +1,7 @@
 /* `nrt serve`: the sidecar. HTTP servers that exist already appear on NATS, unchanged. */
 #include <stdlib.h>
 
+#include <nrt/http.h>
 #include <nrt/service.h>
 
 #include "bridge/health.h"
@@ -141,9 +142,41 @@ static void on_ready(nrt_service *service, int error, const char *detail, void *
     }
 }
 
+/* The key of the spans that an exchange has. */
+static const char traced;
+
+/* 0, or why it cannot have any. */
+static int begin_trace(const served *one, nrt_exchange *exchange, const nrt__trace **out) {
+    const served_list *all = one->program->arg;
+    const nrt__trace_options *options = nrt__tracing_options(&all->operating.tracing);
+    nrt_fields *fields = &exchange->request.message.fields;
+    *out = NULL;
+    if (!options) {
+        return 0;
+    }
+    nrt__trace *trace = nrt__arena_get(fields->arena, sizeof(*trace));
+    if (!trace) {
+        return NRT_ERR_MEMORY;
+    }
+    int error = nrt__trace_begin(&nrt__conn_loop(one->program->conn)->env, fields, options, trace);
+    if (error == 0) {
+        error = nrt__trace_put(trace, fields) ? nrt_exchange_set_data(exchange, &traced, trace)
+                                              : NRT_ERR_MEMORY;
+    }
+    *out = trace;
+    return error;
+}
+
 static void on_request(nrt_exchange *exchange, void *arg) {
     served *one = arg;
     const nrt__report *log = &one->program->log;
+    const nrt__trace *trace;
+    int error = begin_trace(one, exchange, &trace);
+    if (error < 0) {
+        nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error),
+                              nrt_error_text(error));
+        return;
+    }
     if (log->level >= NRT_LOG_DEBUG) {
         const nrt_request *request = nrt_exchange_request(exchange);
         nrt_str method = nrt_request_method(request);
@@ -154,9 +187,12 @@ static void on_request(nrt_exchange *exchange, void *arg) {
             members = json_pack("{s:s, s:o, s:o, s:s, s:I}", "host", one->host, "method",
                                 nrt__report_string(method), "target", nrt__report_string(target),
                                 "id", id, "bytes", (json_int_t)nrt_request_body(request).len);
+            nrt__tracing_members(members, trace);
         }
-        nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s http://%s%.*s (%s)",
-                          NRT__ARG(method), one->host, NRT__ARG(target), id);
+        nrt__report_event(log, NRT_LOG_INFO, "request", members, "%.*s http://%s%.*s (%s%s%.*s)",
+                          NRT__ARG(method), one->host, NRT__ARG(target), id,
+                          trace ? ", trace " : "", trace ? NRT__TRACE_ID : 0,
+                          trace ? trace->id : "");
     }
     nrt__origin_handle(exchange, one->origin);
 }
@@ -212,6 +248,7 @@ static void on_over(const nrt__service_record *record, void *arg) {
         .cluster = nrt_str_from(info->cluster),
         .error = code,
         .detail = *code ? detail : "",
+        .trace = nrt_exchange_data(exchange, &traced),
     };
     nrt__operating_log(&all->operating, &access);
 }
