@@ -8,7 +8,9 @@ import pytest
 
 from harness.client import curl
 from harness.clock import until
+from harness.nginx import Nginx
 from harness.origin import plain
+from harness.reader import Page
 from harness.world import NRT
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -81,6 +83,24 @@ def test_a_proxy_and_a_client_pass_them_on(world, nats, origin):
     assert passed(got.text) == [("traceparent", GIVEN), ("tracestate", STATE)]
     got = world.get(nats, "-H", f"traceparent: {GIVEN}", "-H", f"tracestate: {STATE}", "http://weather.nats/")
     assert sorted(passed(got.stdout)) == [("traceparent", GIVEN), ("tracestate", STATE)]
+
+
+def test_nginx_can_begin_traces_as_its_page_says(world, nats, origin):
+    block, = Page("docs", "nginx.md").blocks("Traces")
+    world.serve(nats, "weather.nats", origin)
+    nginx = Nginx(world, f"nrt_server {nats.url}; access_log {world.path('nginx.log')} traced; "
+                         "location / { nrt_pass weather.nats; }", http=block).start()
+    client = world.client(nginx.url)
+    first, second = (parent_at_origin(client.get("/")) for _ in range(2))
+    assert first[0] != second[0] and first[2] == "01"
+    assert parent_at_origin(client.get("/", fields=[("traceparent", GIVEN)]))[:2] == (ID, PARENT)
+    wanted = f"traceparent=00-{first[0]}-{first[1]}-01"
+
+    def logged():
+        with open(world.path("nginx.log"), encoding="utf-8") as file:
+            return wanted in file.read()
+
+    until(logged, "the line of the first request")
 
 
 # ---- with it -----------------------------------------------------------------------------------
