@@ -1,5 +1,5 @@
-/* The command line: every command is a table, and the one parser, the help text and (later) shell
- * completion all read that table. Nothing here knows a particular command. */
+/* The command line: every command is a table, and the one parser, the help text and
+ * shell completion all read that table. Nothing here knows a particular command. */
 #ifndef NRT__ARGS_H
 #define NRT__ARGS_H
 
@@ -67,10 +67,12 @@ typedef struct nrt__operands {
 
 typedef struct nrt__command {
     const char *name;
-    const char *summary;  /* half a sentence */
-    const char *operands; /* "URL"; "" for none */
-    const char *about;    /* paragraphs for the help; blank lines part them */
-    const char *examples; /* lines for the help, printed as they are */
+    const char *summary;   /* half a sentence */
+    const char *operands;  /* "URL"; "" for none */
+    const char *completes; /* the operands for shell completion, "ls|show CONTEXT"; NULL: `operands`
+                              says it, brackets aside */
+    const char *about;     /* paragraphs for the help; blank lines part them */
+    const char *examples;  /* lines for the help, printed as they are */
     const nrt__opt_group *groups;
     size_t group_count;
     size_t min_operands;

@@ -9,7 +9,7 @@
 
 const nrt__opt nrt__common_opts[NRT__COMMON_OPTS] = {
     {.name = "context",
-     .value = "NAME",
+     .value = "CONTEXT",
      .kind = NRT__OPT_STRING,
      .offset = OPTION(context),
      .help = "context of the nats CLI; default: NATS_CONTEXT, else the selected one unless servers "
@@ -140,7 +140,8 @@ const nrt__opt nrt__retry_opts[NRT__RETRY_OPTS] = {
      .value = "refused,idempotent,no-service", /* the bits of nrt_retry, in order */
      .kind = NRT__OPT_SET,
      .offset = OPTION(retry_on),
-     .help = "after what: refused by a busy instance; lost or silent for a second, if idempotent "
+     .help = "when to send it again: refused by a busy instance; lost or silent for a second, if "
+             "idempotent "
              "(or it has an Idempotency-Key); no instance there, once; default: "
              "refused,idempotent"},
 };

@@ -12,31 +12,14 @@
 #include "cli/common.h"
 #include "core/base/suggest.h"
 
-static const nrt__command *const commands[] = {
-    &nrt__get_command,     &nrt__serve_command,  &nrt__gateway_command, &nrt__ls_command,
-    &nrt__info_command,    &nrt__stats_command,  &nrt__top_command,     &nrt__bench_command,
-    &nrt__context_command, &nrt__doctor_command, &nrt__demo_command,
-};
-
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
 static const char program[] = "nrt";
 
-static const nrt__command *find_command(const char *name) {
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i]->name, name) == 0) {
-            return commands[i];
-        }
-    }
-    return NULL;
-}
-
 static int unknown_command(const char *name) {
-    const char *names[COMMANDS + 2] = {"help", "version"};
-    for (size_t i = 0; i < COMMANDS; i++) {
-        names[i + 2] = commands[i]->name;
+    const char *names[NRT__COMMANDS + 2] = {"help", "version"};
+    for (size_t i = 0; i < NRT__COMMANDS; i++) {
+        names[i + 2] = nrt__commands[i]->name;
     }
-    const char *near = nrt__suggest(name, names, COMMANDS + 2);
+    const char *near = nrt__suggest(name, names, NRT__COMMANDS + 2);
     if (near) {
         (void)fprintf(stderr, "%s: unknown command \"%s\"; did you mean \"%s %s\"?\n", program,
                       name, program, near);
@@ -54,9 +37,9 @@ static void print_overview(FILE *out) {
                   "%sUsage:%s %s COMMAND [OPTION]... [ARGUMENT]...\n\n"
                   "%sCommands:%s\n",
                   program, style->bold, style->reset, program, style->bold, style->reset);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        (void)fprintf(out, "  %s%-10s%s %s\n", style->bold, commands[i]->name, style->reset,
-                      commands[i]->summary);
+    for (size_t i = 0; i < NRT__COMMANDS; i++) {
+        (void)fprintf(out, "  %s%-10s%s %s\n", style->bold, nrt__commands[i]->name, style->reset,
+                      nrt__commands[i]->summary);
     }
     (void)fprintf(out,
                   "  %shelp%s       explain a command: %s help get\n"
@@ -80,7 +63,7 @@ static int help(int argc, char *const argv[]) {
         print_overview(stdout);
         return flushed();
     }
-    const nrt__command *command = find_command(argv[0]);
+    const nrt__command *command = nrt__command_find(argv[0]);
     if (!command) {
         return unknown_command(argv[0]);
     }
@@ -146,7 +129,7 @@ int main(int argc, char *argv[]) {
         (void)printf("%s %s\n", program, nrt_version());
         return flushed();
     }
-    const nrt__command *command = find_command(name);
+    const nrt__command *command = nrt__command_find(name);
     if (!command) {
         return unknown_command(name);
     }

@@ -237,9 +237,18 @@ ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
     }
 
     *h = *field;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
 
     if (ngx_http_nrt_is_text(&h->key, "Cache-Control")) {
 
+#if (nginx_version >= 1023000)
+        /* fields of a name are a list since then */
+        for (ph = &r->headers_out.cache_control; *ph; ph = &(*ph)->next) {
+            /* void */
+        }
+#else
         if (r->headers_out.cache_control.elts == NULL
             && ngx_array_init(&r->headers_out.cache_control, r->pool, 1,
                               sizeof(ngx_table_elt_t *))
@@ -252,6 +261,7 @@ ngx_http_nrt_set_field(ngx_http_request_t *r, ngx_table_elt_t *field)
         if (ph == NULL) {
             return NGX_ERROR;
         }
+#endif
 
         *ph = h;
         return NGX_OK;

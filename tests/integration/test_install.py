@@ -25,6 +25,8 @@ EXAMPLES = {
                 ["-lcurl", "-lmicrohttpd", "-ljansson", "-pthread"],
                 {"libcurl.so.4", "libmicrohttpd.so.12", "libjansson.so.4"}),
 }
+# By the shells' own rules: what is asked for by name is found by name.
+COMPLETIONS = {"nrt": "bash-completion/completions", "_nrt": "zsh/site-functions", "nrt.fish": "fish/vendor_completions.d"}
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
 OWN_MAX = 60 * 1024  # bytes of a small program, stripped, without libnrt.so
 CMAKE = """cmake_minimum_required(VERSION 3.18)
@@ -63,9 +65,8 @@ class Installed:
         build = os.path.join(self.folder, "build")
         run("meson", "setup", build, TOP, "--prefix", self.prefix, "--libdir", "lib",
             "--buildtype", "release", env=self.env)
-        targets = ("libnrt.so.0.1.0", "libnrt.a", "nrt")
-        paths = [os.path.join("src", name) if name != "nrt" else name for name in targets]
-        run("ninja", "-C", build, *paths, env=self.env)
+        targets = ("src/libnrt.so.0.1.0", "src/libnrt.a", "nrt", *(f"src/cli/completion/{name}" for name in COMPLETIONS))
+        run("ninja", "-C", build, *targets, env=self.env)
         run("meson", "install", "-C", build, "--no-rebuild", "--tags", "devel,runtime", env=self.env)
 
     def flags(self, *what):
@@ -138,6 +139,21 @@ def test_the_library_exports_what_is_public_under_one_version(installed):
     names = [line.split()[2] for line in listing.splitlines() if line.split()[1] != "A"]
     assert len(names) > 80
     assert [name for name in names if not re.fullmatch(r"nrt_[a-z0-9]\w*@@NRT_0", name)] == []
+
+
+def test_shells_find_their_completions_by_themselves(installed, tmp_path):
+    share = os.path.join(installed.prefix, "share")
+    for name, place in COMPLETIONS.items():
+        assert os.path.exists(os.path.join(share, place, name))
+    env = {**installed.env, "PATH": f"{installed.prefix}/bin:{os.environ['PATH']}", "XDG_DATA_DIRS": f"{share}:/usr/share",
+           "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    loaded = "source /usr/share/bash-completion/bash_completion; _completion_loader nrt; complete -p nrt"
+    assert run("bash", "--norc", "-c", loaded, env=env).strip() == "complete -F _nrt nrt"
+    looked = f"fpath=({share}/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D; print $_comps[nrt]"
+    assert run("zsh", "-f", "-c", looked, env=env).strip() == "_nrt"
+    offered = run("fish", "--no-config", "-c", "set -gx fish_complete_path $argv $fish_complete_path; complete -C 'nrt to'",
+                  f"{share}/fish/vendor_completions.d", env=env)
+    assert offered.split("\t")[0] == "top"
 
 
 def test_who_links_the_library_links_nothing_else(installed):

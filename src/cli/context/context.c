@@ -329,6 +329,7 @@ const nrt__command nrt__context_command = {
     .name = "context",
     .summary = "list, select, show and check contexts of the nats CLI",
     .operands = "[ls | select NAME | show [NAME] | check [NAME]]",
+    .completes = "ls|select|show|check CONTEXT",
     .about = "ls lists the contexts, and marks the selected one. select makes one the default, for "
              "the nats CLI too. show prints the settings that any command would have with the same "
              "options and environment, and where each comes from; with NAME, what that context "
