@@ -5,6 +5,7 @@
 #include <nrt/conn.h>
 
 #include "cli/args.h"
+#include "cli/notify.h"
 #include "cli/report.h"
 
 /* Exit codes; 18, 22, 23 and 65 are curl's. */
@@ -68,7 +69,8 @@ struct nrt__program {
     void (*on_first_connect)(nrt__program *program);
     void (*on_stop)(nrt__program *program); /* the first signal; calls nrt__program_end some time */
     void (*on_stats)(nrt__program *program);  /* SIGUSR1 */
-    void (*on_hangup)(nrt__program *program); /* SIGHUP; NULL: as SIGTERM, unless that is ignored */
+    void (*on_hangup)(nrt__program *program); /* SIGHUP; NULL: as SIGTERM, unless that is ignored
+                                                 or a service manager is there */
     void *on_hangup_arg;
     void *arg; /* the command's own */
 
@@ -86,7 +88,15 @@ struct nrt__program {
     uint64_t told_ms; /* when a failed attempt was last mentioned */
     bool ended;
     int exit_code;
+
+    nrt__notify notify; /* the service manager's; only for a service */
+    bool ready;         /* it has been told so */
+    char status[256];   /* what it was told we do, while there is a connection */
 };
+
+/* For the service manager, if one asked (NOTIFY_SOCKET): the program does what it is for, and what
+ * that is, as a sentence for `systemctl status`. Again for another sentence. */
+void nrt__program_ready(nrt__program *program, const char *format, ...) NRT_PRINTF(2, 3);
 
 /* Opens the connection. With `service`, it takes over SIGHUP, SIGINT, SIGTERM and SIGUSR1 and tells
  * of the connection; without, it is quiet and for nrt_do. `called` begins messages ("nrt serve").

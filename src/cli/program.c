@@ -1,6 +1,8 @@
 /* A connection in the foreground of a program: what it says about it, and how signals end it. */
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -11,6 +13,55 @@
 
 /* Failed attempts are mentioned at first, and then no more often than this. */
 enum { TELL_EVERY_MS = 5000 };
+
+/* ---- the service manager ---- */
+
+static void tell_manager(nrt__program *program, int error) {
+    if (error != 0) {
+        nrt__report_event(&program->log, NRT_LOG_WARN, "notify-failed", NULL,
+                          "the service manager at NOTIFY_SOCKET=%s does not hear us: %s",
+                          getenv("NOTIFY_SOCKET"), strerror(error));
+    }
+}
+
+static void open_manager(nrt__program *program) {
+    char why[256];
+    if (nrt__notify_open(&program->notify, why, sizeof(why)) < 0) {
+        nrt__report_event(&program->log, NRT_LOG_WARN, "notify-failed", NULL, "%s", why);
+    }
+    tell_manager(program, nrt__notify_status(&program->notify, "connecting to NATS"));
+}
+
+void nrt__program_ready(nrt__program *program, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(program->status, sizeof(program->status), format, args);
+    va_end(args);
+    if (program->signal) {
+        return; /* it knows that we stop */
+    }
+    if (!program->ready) {
+        program->ready = true;
+        tell_manager(program, nrt__notify_send(&program->notify, "READY=1"));
+    }
+    (void)nrt__notify_status(&program->notify, program->status);
+}
+
+/* SIGHUP. The manager waits from the one message to the other. */
+static void reload(nrt__program *program) {
+    if (program->ready) {
+        tell_manager(program, nrt__notify_reloading(&program->notify));
+    }
+    if (program->on_hangup) {
+        program->on_hangup(program);
+    }
+    if (program->ready) {
+        tell_manager(program, nrt__notify_send(&program->notify, "READY=1"));
+        (void)nrt__notify_status(&program->notify, program->status);
+    }
+}
+
+/* ---- the connection ---- */
 
 /* Wrong credentials and certificates do not become right by trying again. */
 static bool is_refused(const nrt__program *program) {
@@ -55,6 +106,14 @@ static json_t *failure_members(const nrt__program *program, int error, const cha
                      nrt__report_string(nrt_str_from(detail)));
 }
 
+/* What `systemctl status` shows meanwhile. */
+static void tell_trouble(nrt__program *program, int error, const char *detail) {
+    char text[512];
+    (void)snprintf(text, sizeof(text), "no connection to NATS: %s",
+                   *detail ? detail : nrt_error_text(error));
+    (void)nrt__notify_status(&program->notify, text);
+}
+
 static void tell_failed(nrt__program *program, int error, const char *detail) {
     uint64_t now = nrt__program_now_ms();
     bool first = program->attempts == 1;
@@ -62,6 +121,7 @@ static void tell_failed(nrt__program *program, int error, const char *detail) {
         return;
     }
     program->told_ms = now;
+    tell_trouble(program, error, detail);
     char lasting[64] = "";
     if (!first) {
         char took[40];
@@ -83,6 +143,9 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         if (!program->quiet) {
             tell_connected(program);
         }
+        if (program->ready && !program->signal) {
+            (void)nrt__notify_status(&program->notify, program->status);
+        }
         program->connected = true;
         program->was_connected = true;
         program->attempts = 0;
@@ -95,6 +158,7 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
                               failure_members(program, error, detail),
                               "lost the connection to NATS: %s; connecting again",
                               *detail ? detail : nrt_error_text(error));
+            tell_trouble(program, error, detail);
         }
         break;
     case NRT_CONN_LAME_DUCK:
@@ -143,8 +207,11 @@ static int take_signals(nrt__program *program) {
 
 int nrt__program_open(nrt__program *program, const nrt__common *common, const char *called,
                       bool service) {
-    *program = (nrt__program){
-        .common = common, .quiet = !service, .signals = -1, .down_since_ms = nrt__program_now_ms()};
+    *program = (nrt__program){.common = common,
+                              .quiet = !service,
+                              .signals = -1,
+                              .notify = {.fd = -1},
+                              .down_since_ms = nrt__program_now_ms()};
     nrt__report_init(&program->log, called, (nrt__report_format)common->log_format,
                      common->verbose);
     /* Before the connection: threads that a library starts must have these signals blocked. */
@@ -152,6 +219,9 @@ int nrt__program_open(nrt__program *program, const nrt__common *common, const ch
         nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
                           "cannot watch for signals: %s", strerror(errno));
         return NRT__EXIT_FAILED;
+    }
+    if (service) {
+        open_manager(program);
     }
     char detail[1024] = "";
     nrt_options options = common->options;
@@ -196,6 +266,7 @@ void nrt__program_end(nrt__program *program, int exit_code) {
 }
 
 void nrt__program_close(nrt__program *program) {
+    nrt__notify_close(&program->notify);
     nrt_conn_destroy(program->conn);
     program->conn = NULL;
     if (program->signals >= 0) {
@@ -216,8 +287,9 @@ static void on_signal(void *arg, unsigned events) {
             }
             continue;
         }
-        if (number == SIGHUP && program->on_hangup) {
-            program->on_hangup(program);
+        /* A manager that sends one wants a reload, where there is nothing to reload as well. */
+        if (number == SIGHUP && (program->on_hangup || nrt__notify_is_open(&program->notify))) {
+            reload(program);
             continue;
         }
         if (number == SIGHUP && program->nohup) {
@@ -229,6 +301,7 @@ static void on_signal(void *arg, unsigned events) {
         program->signal = number;
         nrt__report_event(&program->log, NRT_LOG_INFO, "stopping", NULL,
                           "stopping: finishing what is in flight; a second signal ends at once");
+        (void)nrt__notify_send(&program->notify, "STOPPING=1\nSTATUS=finishing what is in flight");
         if (program->on_stop) {
             program->on_stop(program);
         } else {
@@ -241,6 +314,7 @@ int nrt__program_run(nrt__program *program) {
     nrt__io signals;
     nrt__loop *loop = nrt__conn_loop(program->conn);
     int error = nrt__io_open(loop, &signals, program->signals, NRT_IO_READ, on_signal, program);
+    nrt__notify_watch(&program->notify, loop);
     while (!program->ended && error >= 0) {
         error = nrt_conn_dispatch(program->conn, -1);
         if (program->was_connected && !program->told_first_connect) {

@@ -272,6 +272,7 @@ static void on_first_connect(nrt__program *program) {
     const char *url = nrt__front_url(state->front);
     json_t *members = nrt__report_is_json(&program->log) ? json_pack("{s:s}", "url", url) : NULL;
     nrt__report_event(&program->log, NRT_LOG_INFO, "listening", members, "listening on %s", url);
+    nrt__program_ready(program, "listening on %s", url);
 }
 
 static void on_conn_drained(nrt_conn *conn, void *arg) {

@@ -117,6 +117,27 @@ static void serve_init(void *arg) {
     options->drain_timeout_ms = 30000;
 }
 
+/* For the service manager: ready once each host is served, or waits for its server to be well. */
+static void tell_served(nrt__program *program) {
+    const served_list *all = program->arg;
+    size_t in = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const served *one = &all->items[i];
+        if (!program->was_connected || (!one->was_ready && !(one->judged && !one->well))) {
+            return;
+        }
+        in += one->health ? one->well : 1;
+    }
+    if (all->count > 1) {
+        nrt__program_ready(program, "%zu of %zu hosts are in the queue group", in, all->count);
+    } else if (in == 1) {
+        nrt__program_ready(program, "serving %s from %s", all->items->host, all->items->target);
+    } else {
+        nrt__program_ready(program, "outside of the queue group: %s is not healthy",
+                           all->items->target);
+    }
+}
+
 static void on_ready(nrt_service *service, int error, const char *detail, void *arg) {
     served *one = arg;
     const nrt__report *log = &one->program->log;
@@ -133,6 +154,7 @@ static void on_ready(nrt_service *service, int error, const char *detail, void *
                           "serving %.*s on %.*s (queue nrt) -> %s", NRT__ARG(host),
                           NRT__ARG(subject), one->target);
         one->was_ready = true;
+        tell_served(one->program);
         return;
     }
     nrt__report_event(log, NRT_LOG_ERROR, "not-serving", members, "cannot serve %.*s: %s",
@@ -291,6 +313,7 @@ static void on_health(bool well, const char *reason, void *arg) {
     one->judged = true;
     one->well = well;
     one->was_well = one->was_well || well;
+    tell_served(one->program);
 }
 
 static void end_health(const served_list *all) {
@@ -426,6 +449,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         return NRT__EXIT_FAILED;
     }
     served_list list = {.options = options, .items = all, .count = count};
+    program.on_first_connect = tell_served;
     program.on_stop = on_stop;
     program.arg = &list;
     if (operands->count % 2 != 0) {
