@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/str.h"
+#include "core/base/str.h"
 
 enum {
     MESSAGE_MAX = 1024,
