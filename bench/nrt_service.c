@@ -81,9 +81,9 @@ int main(int argc, char **argv) {
     for (unsigned i = 0, count = a.waits; i < count; i++) {
         char host[32];
         snprintf(host, sizeof(host), "bench-%u.nats", i);
-        if (!conn || nrt_serve(conn, host, handle, &a, &service, NULL) < 0) {
+        if (!conn || nrt_serve(conn, host, &service, handle, &a, NULL) < 0) {
             load_die(host, "cannot be served");
         }
     }
-    return nrt_run(conn) < 0;
+    return nrt_conn_run(conn) < 0;
 }

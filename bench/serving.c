@@ -20,8 +20,8 @@ int serving_run(nrt_conn *conn, const char *host, nrt_handler_fn handler, unsign
     nrt_service_options_init(&service);
     service.on_ready = ready;
     service.max_in_flight = max_in_flight;
-    if (nrt_serve(conn, host, handler, NULL, &service, NULL) < 0) {
+    if (nrt_serve(conn, host, &service, handler, NULL, NULL) < 0) {
         load_die(host, "cannot be served");
     }
-    return nrt_run(conn) < 0;
+    return nrt_conn_run(conn) < 0;
 }

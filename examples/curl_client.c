@@ -7,10 +7,7 @@
 int main(int argc, char **argv) {
     long status = 0;
     char said[CURL_ERROR_SIZE] = "";
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
     CURL *easy = curl_easy_init();
     if (argc != 2 || !conn || !easy) {
         fprintf(stderr, "usage: curl_client URL\n");

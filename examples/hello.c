@@ -1,4 +1,5 @@
 #include <nrt/nrt.h>
+#include <stdio.h>
 
 static void hello(nrt_exchange *exchange, void *arg) {
     (void)arg;
@@ -7,14 +8,17 @@ static void hello(nrt_exchange *exchange, void *arg) {
 }
 
 int main(void) {
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
     nrt_mux *mux = nrt_mux_create();
-    if (!conn || nrt_mux_add(mux, "GET /hello/{name}", hello, NULL) < 0 ||
-        nrt_serve(conn, "hello.nats", nrt_mux_handle, mux, NULL, NULL) < 0) {
-        return 1;
+    nrt_mux_add(mux, "GET /hello/{name}", hello, NULL);
+    int error = nrt_serve(conn, "hello.nats", NULL, nrt_mux_handle, mux, NULL);
+    if (error == 0) {
+        error = nrt_conn_run_until_signal(conn); /* SIGTERM: what has begun is finished */
     }
-    return nrt_run(conn) < 0;
+    if (error < 0) {
+        fprintf(stderr, "hello: %s\n", nrt_conn_error(conn));
+    }
+    nrt_conn_destroy(conn);
+    nrt_mux_destroy(mux);
+    return error < 0;
 }

@@ -27,10 +27,7 @@ int main(int argc, char **argv) {
     unsigned short port = argc > 1 ? (unsigned short)strtoul(argv[1], NULL, 10) : 8080;
     struct MHD_Daemon *httpd = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD,
                                                 port, NULL, NULL, greet, NULL, MHD_OPTION_END);
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
     if (!httpd || !conn || nrt_serve_mhd(conn, "greet.nats", httpd) < 0) { /* the one line */
         fprintf(stderr, "mhd_service: cannot serve\n");
         return 1;

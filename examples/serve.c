@@ -1,10 +1,6 @@
 /* A service on NATS: notes that live as long as the program, as http://notes.nats/notes/NAME. */
 #include <nrt/nrt.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 enum { NOTES_MAX = 100 };
 
@@ -62,37 +58,20 @@ static void on_answered(nrt_exchange *exchange, void *arg) {
     fprintf(stderr, "%d \"%s\"\n", nrt_exchange_status(exchange), nrt_exchange_pattern(exchange));
 }
 
-static void on_drained(nrt_conn *conn, void *done) {
-    *(bool *)done = conn != NULL;
-}
-
 int main(void) {
-    bool done = false;
-    sigset_t leave;
-    sigemptyset(&leave);
-    sigaddset(&leave, SIGTERM);
-    sigprocmask(SIG_BLOCK, &leave, NULL);
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
     nrt_mux *mux = nrt_mux_create();
-    if (!conn || nrt_mux_add(mux, "GET /notes/{name}", on_get, NULL) < 0 ||
-        nrt_mux_add(mux, "PUT /notes/{name}", on_put, NULL) < 0 ||
-        nrt_mux_use(mux, NULL, on_answered, NULL) < 0 ||
-        nrt_serve(conn, "notes.nats", nrt_mux_handle, mux, NULL, NULL) < 0) {
-        return 1;
+    nrt_mux_add(mux, "GET /notes/{name}", on_get, NULL);
+    nrt_mux_add(mux, "PUT /notes/{name}", on_put, NULL);
+    nrt_mux_use(mux, NULL, on_answered, NULL);
+    int error = nrt_serve(conn, "notes.nats", NULL, nrt_mux_handle, mux, NULL);
+    if (error == 0) {
+        error = nrt_conn_run_until_signal(conn); /* SIGTERM: what has begun is finished */
     }
-    struct pollfd ready[] = {{nrt_conn_fd(conn), POLLIN, 0}, {signalfd(-1, &leave, 0), POLLIN, 0}};
-    while (!done && poll(ready, 2, -1) > 0) {
-        if (ready[1].revents) { /* SIGTERM: what has begun is finished */
-            nrt_conn_drain(conn, on_drained, &done);
-            close(ready[1].fd);
-            ready[1].fd = -1;
-        }
-        nrt_conn_dispatch(conn, 0);
+    if (error < 0) {
+        fprintf(stderr, "serve: %s\n", nrt_conn_error(conn));
     }
     nrt_conn_destroy(conn);
     nrt_mux_destroy(mux);
-    return 0;
+    return error < 0;
 }

@@ -81,19 +81,16 @@ static int ask(nrt_conn *conn, const char *url) {
 }
 
 int main(int argc, char **argv) {
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
     nrt_service_options service;
     nrt_service_options_init(&service);
     service.workers = 8;      /* as many at once */
     service.streaming = true; /* the handler does not wait for the request's body */
     int code = !conn       ? 1
                : argc == 2 ? ask(conn, argv[1])
-               : nrt_serve(conn, "capitals.nats", capitals, NULL, &service, NULL) < 0
+               : nrt_serve(conn, "capitals.nats", &service, capitals, NULL, NULL) < 0
                    ? 1
-                   : nrt_run(conn) < 0;
+                   : nrt_conn_run_until_signal(conn) < 0;
     nrt_conn_destroy(conn);
     return code;
 }

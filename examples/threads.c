@@ -10,15 +10,12 @@ static void answer(nrt_exchange *exchange, void *arg) {
 }
 
 static void *serve(void *number) {
-    nrt_options options;
-    nrt_options_init(&options);
-    options.environment = true; /* NATS_URL and the like */
-    nrt_conn *conn = nrt_conn_open(&options, NULL);
-    if (!conn || nrt_serve(conn, "spread.nats", answer, number, NULL, NULL) < 0) {
+    nrt_conn *conn = nrt_conn_open(NULL, NULL); /* where NATS_URL and the like say */
+    if (!conn || nrt_serve(conn, "spread.nats", NULL, answer, number, NULL) < 0) {
         fprintf(stderr, "threads: cannot serve\n");
         exit(1);
     }
-    nrt_run(conn); /* nothing in here is shared with another thread */
+    nrt_conn_run_until_signal(conn); /* nothing in here is shared with another thread */
     nrt_conn_destroy(conn);
     return NULL;
 }

@@ -161,7 +161,7 @@ int main(int argc, char **argv) {
     /* Asking the API blocks: that is for threads of its own. A look at a table is done faster than
      * handed over. */
     service.workers = api.key ? WORKERS : 0;
-    error = nrt_serve(conn, "weather.nats", on_exchange, &source, &service, NULL);
+    error = nrt_serve(conn, "weather.nats", &service, on_exchange, &source, NULL);
     if (error) {
         fprintf(stderr, "cannot serve weather.nats: %s\n", nrt_error_text(error));
         goto finish;

@@ -12,8 +12,12 @@
  *   with its nrt_*_destroy, which takes NULL. All else belongs to the library.
  * - Functions that take a connection, a service or an exchange are for one thread (nrt/conn.h,
  *   nrt/service.h). All others may be called on any thread, on one object by one thread at a time.
- * - A struct that begins with `size` is filled in by its nrt_*_init, then changed: programs go on
+ * - A struct that begins with `size` is filled in by its nrt_*_init, then changed; one that has no
+ *   such function (tables of callbacks, and what the library fills in) gets its sizeof there, and 0
+ *   in members that are not wanted. A `size` that was not set is NRT_ERR_USAGE. So programs go on
  *   working with a library whose structs have more members.
+ * - Arguments come in this order: what it is done to, what is to be done, the options, who is told
+ *   (a function and its `arg`), and where results go.
  */
 #ifndef NRT_BASE_H
 #define NRT_BASE_H

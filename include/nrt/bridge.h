@@ -30,8 +30,8 @@ typedef int (*nrt_connect_fn)(void *arg);
  * once: when the service is gone, or when this fails. `options` and `service` may be NULL; of
  * `options`, `workers` must be 0, and `streaming` is set. Any thread, as nrt_bridge_path, but
  * nobody is made to drive the connection. Errors as nrt_serve, and NRT_ERR_CANCELED. */
-NRT_API int nrt_serve_fd(nrt_conn *conn, const char *host, nrt_connect_fn connect,
-                         void (*release)(void *arg), void *arg, const nrt_service_options *options,
+NRT_API int nrt_serve_fd(nrt_conn *conn, const char *host, const nrt_service_options *options,
+                         nrt_connect_fn connect, void (*release)(void *arg), void *arg,
                          nrt_service **service);
 
 #ifdef __cplusplus

@@ -81,8 +81,13 @@ NRT_API int nrt_cancel(nrt_conn *conn, nrt_exchange_id id);
 NRT_API int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
                    nrt_response **response);
 
+/* nrt_do with GET, for what is as simple as that. Errors as nrt_do and nrt_request_create. */
+NRT_API int nrt_get(nrt_conn *conn, const char *url, const nrt_send_options *options,
+                    nrt_response **response);
+
 /* What a connection has done as a client so far. Counts never go back. */
 typedef struct nrt_client_stats {
+    size_t size;              /* sizeof(nrt_client_stats), set by the caller */
     uint64_t requests;        /* that nrt_send took */
     uint64_t attempts;        /* that were published for them */
     uint64_t failures;        /* that ended with an error: no response of any status */
@@ -93,8 +98,8 @@ typedef struct nrt_client_stats {
     uint64_t orphans;            /* replies that came too late, or were forged */
 } nrt_client_stats;
 
-/* Fills in `stats`; `size` is sizeof(nrt_client_stats) as the caller was compiled. */
-NRT_API int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size);
+/* Fills in `stats`. NRT_ERR_USAGE where its `size` is not set. */
+NRT_API int nrt_client_stats_get(nrt_conn *conn, nrt_client_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
  * services and clients. More cores: more connections.
  *
  * The connection's thread is the one that opened it, or that first drove it: by nrt_conn_dispatch,
- * nrt_run, nrt_conn_wait, nrt_do and others that wait, or the loop of nrt_options.loop. All
+ * nrt_conn_run, nrt_conn_wait, nrt_do and others that wait, or the loop of nrt_options.loop. All
  * callbacks come there, inside those calls. All functions that take a connection or one of its
  * services are to be called there, but for those that say "any thread". They have these errors in
  * common, which are not repeated: NRT_ERR_THREAD on another thread, NRT_ERR_FORK in a child of the
@@ -20,8 +20,9 @@
 extern "C" {
 #endif
 
-/* Opens a connection; `options` may be NULL, for the defaults. It connects in the background, as
- * soon as the loop runs, and stays connected by itself; nrt_conn_wait waits for it. Returns NULL
+/* Opens a connection; `options` may be NULL, for the defaults and what the environment says
+ * (nrt_options.environment). It connects in the background, as soon as the loop runs, and stays
+ * connected by itself; nrt_conn_wait waits for it. Returns NULL
  * where it cannot be opened, and sets *error (may be NULL) to NRT_ERR_USAGE (a number out of
  * range), NRT_ERR_URL (servers), NRT_ERR_HOST (a prefix), NRT_ERR_CONFIG (a context, a variable, a
  * file that is named, credentials that exclude each other), NRT_ERR_MEMORY or NRT_ERR_SYSTEM;
@@ -31,8 +32,8 @@ NRT_API nrt_conn *nrt_conn_open(const nrt_options *options, int *error);
 /* Ends the connection now: requests under way end with NRT_ERR_CANCELED, told before this returns;
  * services are gone; a worker that is at a handler is waited for, and its answer goes nowhere.
  * nrt_conn_drain is the polite way. Called inside a callback, it happens when all of them have
- * returned: nrt_run then returns 0, and what else waits NRT_ERR_CANCELED; the connection is gone
- * when they have. On the connection's thread, which is not checked; after nrt_conn_start, any
+ * returned: nrt_conn_run then returns 0, and what else waits NRT_ERR_CANCELED; the connection is
+ * gone when they have. On the connection's thread, which is not checked; after nrt_conn_start, any
  * thread that no other call is on. NULL is allowed. */
 NRT_API void nrt_conn_destroy(nrt_conn *conn);
 
@@ -51,7 +52,8 @@ typedef void (*nrt_task_fn)(nrt_conn *conn, void *arg);
 
 /* Has `fn(conn, arg)` run on the connection's thread, soon, in the order of these calls; never from
  * inside this one. Any thread, as long as the connection is not being destroyed meanwhile. A task
- * that still waits when the connection is destroyed is dropped. NRT_ERR_MEMORY. */
+ * that still waits when the connection is destroyed is dropped. NRT_ERR_MEMORY, NRT_ERR_SYSTEM (the
+ * connection stands still: NRT_CONN_BROKEN). */
 NRT_API int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg);
 
 /* Drives the connection until it is connected, at most `timeout_ms` (-1: as long as it takes; it
@@ -61,26 +63,34 @@ NRT_API int nrt_conn_wait(nrt_conn *conn, int timeout_ms);
 
 /* Drives the connection until nrt_conn_stop, or until a drain is complete (and returns at once when
  * it is already). Returns 0, or an error. The connection is still to be destroyed. */
-NRT_API int nrt_run(nrt_conn *conn);
+NRT_API int nrt_conn_run(nrt_conn *conn);
 
-/* Makes nrt_run return, once the callbacks that are due have run: the one that runs, or else the
- * next one. Everything stays as it is, and nrt_run may go on later. No effect on a connection that
- * something else drives. From another thread by way of nrt_conn_post. A handler of signals can call
- * neither: examples/serve.c waits for signals as for the connection. */
+/* nrt_conn_run for programs that SIGINT or SIGTERM ends: the first of them begins a drain
+ * (nrt_conn_drain), so that what has begun is finished; a second one ends the process at once.
+ * Returns when the drain is complete, and otherwise as nrt_conn_run. Any number of threads may be
+ * in this call, each with its connection: all of them drain. Other threads may block these signals,
+ * or not. Meanwhile handlers of the program's own for them are not called; a signal that is ignored
+ * stays so. NRT_ERR_SYSTEM where there is no descriptor for it. */
+NRT_API int nrt_conn_run_until_signal(nrt_conn *conn);
+
+/* Makes nrt_conn_run return, once the callbacks that are due have run: the one that runs, or else
+ * the next one. Everything stays as it is, and nrt_conn_run may go on later. No effect on a
+ * connection that something else drives. Any thread, and handlers of signals, as long as the
+ * connection is not being destroyed meanwhile. */
 NRT_API int nrt_conn_stop(nrt_conn *conn);
 
 /* Has a thread of its own drive the connection from now on: for programs that are built around
  * something else, such as blocking calls of libcurl. It becomes the connection's thread: callbacks
  * come there, and other calls go there by nrt_conn_post. nrt_conn_destroy ends it, from any thread.
- * All signals are blocked in it. NRT_ERR_STATE where somebody drives the connection already,
- * NRT_ERR_SYSTEM (no thread), NRT_ERR_MEMORY. */
+ * All signals are blocked in it. Where it cannot go on it tells of NRT_CONN_BROKEN. NRT_ERR_STATE
+ * where somebody drives the connection already, NRT_ERR_SYSTEM (no thread), NRT_ERR_MEMORY. */
 NRT_API int nrt_conn_start(nrt_conn *conn);
 
 /* Leaves in good order: services leave their queue groups, what has arrived is answered, requests
  * under way end, everything is written and read by the server; then `fn(conn, arg)` is called (may
- * be NULL) and nrt_run returns. Meanwhile new requests and services get NRT_ERR_STATE. It takes as
- * long as the slowest exchange: nrt_conn_destroy ends it earlier, and is called afterwards in any
- * case. NRT_ERR_STATE where it has been called before. */
+ * be NULL) and nrt_conn_run returns. Meanwhile new requests and services get NRT_ERR_STATE. It
+ * takes as long as the slowest exchange: nrt_conn_destroy ends it earlier, and is called afterwards
+ * in any case. NRT_ERR_STATE where it has been called before. */
 NRT_API int nrt_conn_drain(nrt_conn *conn, nrt_task_fn fn, void *arg);
 
 /* What the NATS server has told of itself (its INFO). Texts are never NULL; all is "" or 0 while
@@ -101,8 +111,8 @@ NRT_API int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info);
 
 /* Why the last call that failed did, or the last attempt to connect, in words, with what to do
  * about it where that is known; "" if nothing has failed so far. Valid until the next call. Never
- * contains a secret. On the connection's thread; on another one (nrt_conn_start) it may change
- * while it is read. */
+ * contains a secret. Of NULL it is that there is no connection. On the connection's thread; on
+ * another one (nrt_conn_start) it may change while it is read. */
 NRT_API const char *nrt_conn_error(const nrt_conn *conn);
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* What handlers need time and again: queries, forms, cookies; text, JSON and redirects; files; and
  * memory of an exchange's own. Like all that takes an exchange, these are for the thread that has
- * it (nrt/service.h); nothing here blocks but nrt_serve_file. */
+ * it (nrt/service.h); nothing here blocks but nrt_exchange_file. */
 #ifndef NRT_HTTP_H
 #define NRT_HTTP_H
 
@@ -163,7 +163,7 @@ NRT_API int nrt_exchange_set_cookie(nrt_exchange *exchange, const nrt_cookie *co
  *
  * Returns 0 where an answer was made, of any status. NRT_ERR_USAGE (no `root`), NRT_ERR_SYSTEM
  * (`root` cannot be opened; errno says why), NRT_ERR_MEMORY: then the answer is a 500 or 503. */
-NRT_API int nrt_serve_file(nrt_exchange *exchange, const char *root, nrt_str path);
+NRT_API int nrt_exchange_file(nrt_exchange *exchange, const char *root, nrt_str path);
 
 /* ---- memory -------------------------------------------------------------------------------------
  */

@@ -50,9 +50,10 @@ static inline void nrt__libevent_on_turn(evutil_socket_t fd, short what, void *a
 
 static inline void nrt__libevent_on_io(evutil_socket_t fd, short what, void *arg) {
     nrt__libevent_io *io = (nrt__libevent_io *)arg;
-    io->fn(io->arg, (int)fd,
+    io->fn((int)fd,
            (what & EV_READ ? (unsigned)NRT_IO_READ : 0) |
-               (what & EV_WRITE ? (unsigned)NRT_IO_WRITE : 0));
+               (what & EV_WRITE ? (unsigned)NRT_IO_WRITE : 0),
+           io->arg);
 }
 
 static inline int nrt__libevent_attach(void *data, nrt_turn_fn turn, void *arg) {

@@ -20,7 +20,7 @@ enum {
 /* Called by the adapter: descriptor `fd` is ready for `events` (an error or hang-up counts as both
  * NRT_IO_READ and NRT_IO_WRITE). `arg` is what came with `io_add`. May remove any descriptor, this
  * one included. */
-typedef void (*nrt_io_fn)(void *arg, int fd, unsigned events);
+typedef void (*nrt_io_fn)(int fd, unsigned events, void *arg);
 
 /* Called by the adapter when the timer expires, and once soon after every `soon`; not from inside
  * an operation. `arg` is what came with `attach`. May bring the connection to its end. */
@@ -29,7 +29,7 @@ typedef void (*nrt_turn_fn)(void *arg);
 /* The operations: none may be NULL, `data` is handed to each, and all run on the loop's thread.
  * Those that return int give 0 or a negative NRT_ERR_*. */
 typedef struct nrt_loop {
-    size_t size; /* sizeof(nrt_loop) */
+    size_t size; /* sizeof(nrt_loop), set by the adapter */
     void *data;  /* the adapter's own; one connection only */
     /* The first call, from nrt_conn_open: remembers what to call for `timer_set` and `soon`. Where
      * it fails, so does nrt_conn_open; `detach` is called then as well. */

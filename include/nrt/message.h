@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* A header or trailer section: part of a message, and as long-lived. */
+/* A header or trailer section: part of a message, and as long-lived; or one of the program's own.
+ */
 typedef struct nrt_fields nrt_fields;
 
 /* A request: method, host, target, fields, body. */
@@ -20,11 +21,18 @@ typedef struct nrt_response nrt_response;
 
 /* ---- fields: the header or trailer section, in the order of the message -------------------- */
 
+/* A section of the program's own, empty: for nrt_stream_end, say, or to be kept. NULL when out of
+ * memory. The caller owns it. */
+NRT_API nrt_fields *nrt_fields_create(void);
+
+/* Frees a section made by nrt_fields_create. NULL is allowed. */
+NRT_API void nrt_fields_destroy(nrt_fields *fields);
+
 /* How many field lines there are; one whose name occurs twice counts twice. */
 NRT_API size_t nrt_fields_count(const nrt_fields *fields);
 
 /* The field line at `index`, from 0; `name` and `value` may be NULL. NRT_ERR_USAGE where there is
- * none. The views live until their message ends. */
+ * none. The views live until their message ends, or the section does. */
 NRT_API int nrt_fields_at(const nrt_fields *fields, size_t index, nrt_str *name, nrt_str *value);
 
 /* The value of the first field called `name` (compared without case), or the absent string. It
@@ -81,8 +89,8 @@ NRT_API nrt_str nrt_request_upgrade(const nrt_request *request);
  * is not sent. */
 NRT_API nrt_fields *nrt_request_edit(nrt_request *request);
 
-/* The trailer fields, for changing; also what to give to nrt_stream_end. Fields that are not for
- * trailers (RFC 9110 section 6.5.1) are not sent. */
+/* The trailer fields, for changing. Fields that are not for trailers (RFC 9110 section 6.5.1) are
+ * not sent. */
 NRT_API nrt_fields *nrt_request_edit_trailers(nrt_request *request);
 
 /* Sets the body, any bytes. The method need not be one that usually has a body. NRT_ERR_MEMORY. */

@@ -99,7 +99,7 @@ static inline int nrt_serve_mhd_with(nrt_conn *conn, const char *host, struct MH
         return NRT_ERR_UNSUPPORTED;
     }
     nrt_service *made = NULL;
-    int error = nrt_serve_fd(conn, host, nrt__mhd_connect, nrt__mhd_release, to, options, &made);
+    int error = nrt_serve_fd(conn, host, options, nrt__mhd_connect, nrt__mhd_release, to, &made);
     if (error == 0) {
         error = nrt_conn_start(conn);
         if (error == NRT_ERR_STATE || error == NRT_ERR_THREAD) {

@@ -3,8 +3,8 @@
  * one host already.
  *
  *     nrt_mux *mux = nrt_mux_create();
- *     nrt_mux_add(mux, "GET /city/{name}", on_city, NULL);
- *     nrt_serve(conn, "weather.nats", nrt_mux_handle, mux, NULL, NULL);
+ *     nrt_mux_add(mux, "GET /city/{name}", on_city, NULL); // what fails here is told
+ *     error = nrt_serve(conn, "weather.nats", NULL, nrt_mux_handle, mux, NULL);
  */
 #ifndef NRT_MUX_H
 #define NRT_MUX_H
@@ -43,8 +43,10 @@ NRT_API void nrt_mux_destroy(nrt_mux *mux);
  * have come, NRT_ERR_MEMORY. nrt_mux_error says more. */
 NRT_API int nrt_mux_add(nrt_mux *mux, const char *pattern, nrt_handler_fn handler, void *arg);
 
-/* Why the last nrt_mux_add or nrt_mux_use failed, in words; "" if it did not. Names both patterns
- * where two are in conflict. Valid until the next one of them. */
+/* Why the first nrt_mux_add or nrt_mux_use that failed did, in words; "" if none has: a program may
+ * add all of its routes and look once, or leave that to nrt_serve, which does not take a mux that
+ * something is missing in. Names both patterns where two are in conflict. Lives as long as the mux.
+ */
 NRT_API const char *nrt_mux_error(const nrt_mux *mux);
 
 /* Called before the handler of a route, and before an answer of the mux's own (404, 405, a
@@ -62,7 +64,8 @@ typedef void (*nrt_after_fn)(nrt_exchange *exchange, void *arg);
  * only where the one before it was reached. Errors as nrt_mux_add; at most 64. */
 NRT_API int nrt_mux_use(nrt_mux *mux, nrt_before_fn before, nrt_after_fn after, void *arg);
 
-/* The handler to give to nrt_serve, with the mux as its argument; any handler may call it.
+/* The handler to give to nrt_serve, with the mux as its argument: where one of the calls that built
+ * it failed, so does nrt_serve. Any handler may call it.
  *
  * Where no route takes the request, it answers:
  *

@@ -33,6 +33,9 @@ typedef enum nrt_conn_event {
                                the server (NRT_ERR_TLS) */
     NRT_CONN_LAME_DUCK = 3, /* the server will close soon; another one is connected to meanwhile,
                                and CONNECTED comes again */
+    NRT_CONN_BROKEN = 4, /* the thread of nrt_conn_start cannot go on, because epoll fails: nothing
+                            happens any more until nrt_conn_destroy, which tells of all that was
+                            under way */
 } nrt_conn_event;
 
 /* What another attempt may follow, as bits; see docs/protocol.md, Retry. Never more of them than a

@@ -67,8 +67,8 @@ static inline void nrt_service_options_init(nrt_service_options *options) {
  * reconnect; nrt_service_options.on_ready tells. NRT_ERR_HOST (no name that ends in .nats),
  * NRT_ERR_USAGE (served already on this connection, or an option is not valid: nrt_conn_error says
  * which), NRT_ERR_STATE (draining), NRT_ERR_MEMORY, NRT_ERR_SYSTEM (no threads for workers). */
-NRT_API int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-                      const nrt_service_options *options, nrt_service **service);
+NRT_API int nrt_serve(nrt_conn *conn, const char *host, const nrt_service_options *options,
+                      nrt_handler_fn handler, void *arg, nrt_service **service);
 
 /* Stops one service in good order: it leaves the queue group, what has arrived is answered, then
  * `fn(conn, arg)` is called (may be NULL) and the service is gone. Without a connection that is
@@ -168,7 +168,7 @@ NRT_API bool nrt_exchange_is_canceled(const nrt_exchange *exchange);
  * comes after that, where it is called on this thread too. Any of the functions may call it, and
  * may be NULL. */
 typedef struct nrt_exchange_events {
-    size_t size; /* sizeof(nrt_exchange_events) */
+    size_t size; /* sizeof(nrt_exchange_events), set by the caller */
     bool hold;   /* bytes of `data` count as taken only by nrt_exchange_consume: meanwhile the
                     client may send a window (at most 256 KiB) and no more */
     /* More of the request's body, at least one byte; valid during the call. */
@@ -184,10 +184,10 @@ typedef struct nrt_exchange_events {
 /* Whether all of the request is there: nrt_request_body has it. */
 NRT_API bool nrt_exchange_is_whole(const nrt_exchange *exchange);
 
-/* Says who gets the rest of the request, and what else there is to tell; `events` must live as long
- * as the exchange. In the handler: what comes before is lost. A client that has asked first
- * (Expect: 100-continue) is told to go on. NRT_ERR_USAGE (no `size`; on a worker), and those of
- * nrt_exchange_interim. */
+/* Says who gets the rest of the request, and what else there is to tell. In the handler: what comes
+ * before is lost. A client that has asked first
+ * (Expect: 100-continue) is told to go on. NRT_ERR_USAGE (no `size`; on a worker), NRT_ERR_MEMORY,
+ * and those of nrt_exchange_interim. */
 NRT_API int nrt_exchange_set_events(nrt_exchange *exchange, const nrt_exchange_events *events,
                                     void *arg);
 

@@ -18,7 +18,10 @@ extern "C" {
  * and messages live during the call; any of the functions may be NULL, but not `closed`. Each may
  * write, end or cancel the stream. */
 typedef struct nrt_stream_events {
-    size_t size; /* sizeof(nrt_stream_events) */
+    size_t size; /* sizeof(nrt_stream_events), set by the caller */
+    /* It is over, exactly once: nothing is told after it. `result` has no response. Errors as the
+     * callback of nrt_send; NRT_ERR_ABORTED also where a response that had begun breaks off. */
+    void (*closed)(const nrt_result *result, void *arg);
     /* An interim response (1xx, but for 101): none, one, or several. */
     void (*interim)(const nrt_response *response, void *arg);
     /* The final response, or the 101 of an upgrade: status and fields. Its body is empty. */
@@ -30,9 +33,6 @@ typedef struct nrt_stream_events {
     /* nrt_stream_write takes more: once the service has taken the request, then after it took less
      * than it was given. With nrt_stream_options.upgrade, write when `head` has told of the 101. */
     void (*writable)(void *arg);
-    /* It is over, exactly once: nothing is told after it. `result` has no response. Errors as the
-     * callback of nrt_send; NRT_ERR_ABORTED also where a response that had begun breaks off. */
-    void (*closed)(const nrt_result *result, void *arg);
 } nrt_stream_events;
 
 /* What a stream can be told. */
@@ -59,7 +59,7 @@ static inline void nrt_stream_options_init(nrt_stream_options *options) {
 }
 
 /* Begins a stream. `request` is copied; with `body_follows` or `upgrade` it has no body of its own.
- * `events` must outlive the stream, `options` and `id` may be NULL. Nothing is told from inside
+ * `options` and `id` may be NULL. Nothing is told from inside
  * this call. Errors as those of the call nrt_send, and then nothing is told at all. */
 NRT_API int nrt_stream_open(nrt_conn *conn, const nrt_request *request,
                             const nrt_stream_options *options, const nrt_stream_events *events,
@@ -71,9 +71,9 @@ NRT_API int nrt_stream_open(nrt_conn *conn, const nrt_request *request,
  * would be more than nrt_stream_options.length. */
 NRT_API int nrt_stream_write(nrt_conn *conn, nrt_exchange_id id, nrt_str bytes, size_t *sent);
 
-/* The request's body is complete; `trailers` may be NULL, and are copied. NRT_ERR_USAGE: it is
- * shorter than nrt_stream_options.length, and goes on. NRT_ERR_STATE: it is over, or has ended
- * before. NRT_ERR_MEMORY. */
+/* The request's body is complete; `trailers` (nrt_fields_create) may be NULL, and are copied.
+ * NRT_ERR_USAGE: it is shorter than nrt_stream_options.length, and goes on. NRT_ERR_STATE: it is
+ * over, or has ended before. NRT_ERR_MEMORY. */
 NRT_API int nrt_stream_end(nrt_conn *conn, nrt_exchange_id id, const nrt_fields *trailers);
 
 /* With nrt_stream_options.hold: `len` more bytes of `data` are done with, now or later. Does
@@ -84,7 +84,7 @@ NRT_API int nrt_stream_consume(nrt_conn *conn, nrt_exchange_id id, size_t len);
  * nrt_stream_do returns that number. They may block, but then the connection stands still: after
  * 10 s the service gives up. Any of them may be NULL. */
 typedef struct nrt_stream_bodies {
-    size_t size; /* sizeof(nrt_stream_bodies) */
+    size_t size; /* sizeof(nrt_stream_bodies), set by the caller */
     /* Puts up to `size` bytes of the request's body at `to`; *got is how many, 0 is its end. NULL:
      * the request has all of its body. */
     int (*read)(void *to, size_t size, size_t *got, void *arg);

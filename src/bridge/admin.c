@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "core/discovery/text.h"
 #include "core/http/problem.h"
@@ -300,9 +301,11 @@ int nrt__admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options 
         return NRT_ERR_MEMORY;
     }
     admin->conn = conn;
-    if (options) {
-        size_t size = options->size < sizeof(*options) ? options->size : sizeof(*options);
-        memcpy(&admin->options, options, size);
+    if (options && !nrt__sized_read(&admin->options, sizeof(admin->options), options,
+                                    sizeof(options->size) + 1)) {
+        snprintf(detail, detail_size, "nrt_admin_options_init has not filled in the options");
+        free(admin);
+        return NRT_ERR_USAGE;
     }
     if (gateway) {
         admin->gateway = *gateway;

@@ -115,10 +115,9 @@ static int serve(nrt_conn *conn, void *arg) {
     const way_out *to = arg;
     nrt_service_options options;
     nrt_service_options_init(&options);
-    if (to->options) {
-        size_t size = to->options->size;
-        memcpy(&options, to->options, size < sizeof(options) ? size : sizeof(options));
-        options.size = sizeof(options);
+    int error = nrt__conn_read(conn, &options, sizeof(options), to->options, "nrt_service_options");
+    if (error < 0) {
+        return error;
     }
     if (!to->connect || options.workers > 0) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE,
@@ -129,8 +128,8 @@ static int serve(nrt_conn *conn, void *arg) {
     if (!origin) {
         return nrt__conn_fail(conn, NRT_ERR_MEMORY, NULL);
     }
-    int error = nrt__serve_with(conn, to->host, nrt__origin_handle, origin, &options,
-                                destroy_origin, to->service);
+    error = nrt__serve_with(conn, to->host, &options, nrt__origin_handle, origin, destroy_origin,
+                            to->service);
     if (error < 0) {
         nrt__origin_forget_release(origin);
         nrt__origin_destroy(origin);
@@ -138,8 +137,8 @@ static int serve(nrt_conn *conn, void *arg) {
     return error;
 }
 
-int nrt_serve_fd(nrt_conn *conn, const char *host, nrt_connect_fn connect,
-                 void (*release)(void *arg), void *arg, const nrt_service_options *options,
+int nrt_serve_fd(nrt_conn *conn, const char *host, const nrt_service_options *options,
+                 nrt_connect_fn connect, void (*release)(void *arg), void *arg,
                  nrt_service **service) {
     way_out to = {host, connect, release, arg, options, service};
     if (service) {

@@ -168,6 +168,8 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
                               detail);
         }
         break;
+    case NRT_CONN_BROKEN: /* no command has a thread for its connection */
+        break;
     case NRT_CONN_FAILED:
         program->attempts++;
         program->failure = error;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/duration.h"
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "lib/config_private.h"
 
@@ -326,14 +327,13 @@ int nrt__config_resolve(nrt__config *config, const nrt_options *given, char *det
     to.detail[0] = '\0';
     nrt_options_init(options);
     if (given) {
-        size_t size = given->size < sizeof(*options) ? given->size : sizeof(*options);
-        if (given->size < offsetof(nrt_options, prefix)) {
+        if (!nrt__sized_read(options, sizeof(*options), given, offsetof(nrt_options, prefix))) {
             return NRT_ERR_USAGE; /* nrt_options_init was forgotten */
         }
-        memcpy(options, given, size);
-        options->size = sizeof(*options);
         options->detail = NULL; /* the caller's, for the time of the call */
         options->detail_size = 0;
+    } else {
+        options->environment = true;
     }
     int error = resolve(&to, options);
     free(to.servers);

@@ -1,4 +1,4 @@
-/* The connection: opened, driven, drained, destroyed. */
+/* The connection: opened, drained, destroyed. run.c drives it. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "core/nats/subject.h"
 #include "lib/driver.h"
@@ -68,8 +69,18 @@ int nrt__conn_fail(nrt_conn *conn, int error, const char *detail) {
     return error;
 }
 
+int nrt__conn_read(nrt_conn *conn, void *to, size_t size, const void *from, const char *name) {
+    if (!from || nrt__sized_read(to, size, from, sizeof(size_t) + 1)) {
+        return 0;
+    }
+    char detail[128];
+    snprintf(detail, sizeof(detail), "%s_init has not filled in the %s", name, name);
+    return nrt__conn_fail(conn, NRT_ERR_USAGE, detail);
+}
+
 const char *nrt_conn_error(const nrt_conn *conn) {
-    return conn ? conn->error : "";
+    return conn ? conn->error
+                : "there is no connection: nrt_conn_open says why in nrt_options.detail";
 }
 
 void nrt__conn_event(nrt_conn *conn, nrt_conn_event event, int error, const char *detail) {
@@ -340,122 +351,7 @@ void nrt_conn_destroy(nrt_conn *conn) {
     free_parts(conn);
 }
 
-/* ---- driving it ---- */
-
-/* The built-in loop may be driven by the thread that opened the connection, or by the one that
- * first dispatches it. */
-static int check_dispatch(nrt_conn *conn) {
-    if (!conn) {
-        return NRT_ERR_USAGE;
-    }
-    if (!conn->owner_fixed && conn->fork_generation == fork_generation) {
-        conn->owner = pthread_self();
-        conn->owner_fixed = true;
-    }
-    int error = nrt__conn_check(conn);
-    if (error < 0) {
-        return error;
-    }
-    if (!conn->loop.epoll) {
-        return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection runs on a loop of the caller's");
-    }
-    if (conn->loop.depth > 0) {
-        return nrt__conn_fail(conn, NRT_ERR_STATE, "not possible inside a callback");
-    }
-    return 0;
-}
-
-int nrt__conn_hold(nrt_conn *conn) {
-    int error = check_dispatch(conn);
-    if (error == 0) {
-        conn->held = true;
-    }
-    return error;
-}
-
-void nrt__conn_release(nrt_conn *conn) {
-    conn->held = false;
-    if (conn->destroying) {
-        nrt_conn_destroy(conn);
-    }
-}
-
-int nrt_conn_fd(nrt_conn *conn) {
-    int error = check_dispatch(conn);
-    if (error < 0) {
-        return error;
-    }
-    conn->loop.armed_ms = -1;
-    return nrt__epoll_fd(conn->loop.epoll);
-}
-
-int nrt_conn_dispatch(nrt_conn *conn, int timeout_ms) {
-    int error = check_dispatch(conn);
-    if (error < 0) {
-        return error;
-    }
-    int64_t next = nrt__timers_next(&conn->loop.timers);
-    if (next >= 0 && timeout_ms != 0) {
-        /* The clock of the last turn is old by the time spent outside. */
-        nrt__loop_tick(&conn->loop);
-        int64_t wait = next - conn->loop.env.now_ms;
-        wait = wait < 0 ? 0 : wait;
-        timeout_ms = timeout_ms < 0 || wait < timeout_ms ? (int)wait : timeout_ms;
-    }
-    int count = nrt__epoll_wait(conn->loop.epoll, &conn->loop, timeout_ms);
-    /* conn may be gone, if a callback destroyed it */
-    return count;
-}
-
-static int wait_until_up(nrt_conn *conn, int timeout_ms) {
-    nrt__loop_tick(&conn->loop);
-    int64_t end = conn->loop.env.now_ms + timeout_ms;
-    while (conn->link->state != NRT__LINK_UP) {
-        int64_t left = timeout_ms < 0 ? -1 : end - conn->loop.env.now_ms;
-        if (timeout_ms >= 0 && left <= 0) {
-            return conn->last_error < 0
-                       ? conn->last_error
-                       : nrt__conn_fail(conn, NRT_ERR_TIMEOUT, "not connected in time");
-        }
-        int count = nrt_conn_dispatch(conn, (int)left);
-        if (count < 0 || conn->destroying) {
-            return count < 0 ? count : NRT_ERR_CANCELED;
-        }
-    }
-    return 0;
-}
-
-int nrt_conn_wait(nrt_conn *conn, int timeout_ms) {
-    int error = nrt__conn_hold(conn);
-    if (error == 0) {
-        error = wait_until_up(conn, timeout_ms);
-        nrt__conn_release(conn);
-    }
-    return error;
-}
-
-int nrt_run(nrt_conn *conn) {
-    int error = nrt__conn_hold(conn);
-    if (error < 0) {
-        return error;
-    }
-    int count = 0;
-    while (count >= 0 && !conn->stopped && !conn->drained && !conn->destroying) {
-        count = nrt_conn_dispatch(conn, -1);
-    }
-    conn->stopped = false; /* for the next time */
-    nrt__conn_release(conn);
-    return count < 0 ? count : 0;
-}
-
-int nrt_conn_stop(nrt_conn *conn) {
-    int error = nrt__conn_check(conn);
-    if (error < 0) {
-        return error;
-    }
-    conn->stopped = true;
-    return 0;
-}
+/* ---- tasks of other threads ---- */
 
 typedef struct user_task {
     nrt__post post;
@@ -486,9 +382,8 @@ int nrt_conn_post(nrt_conn *conn, nrt_task_fn fn, void *arg) {
     if (!task) {
         return NRT_ERR_MEMORY;
     }
-    *task = (user_task){{NULL, run_user_task, drop_user_task}, fn, arg};
-    nrt__postbox_put(conn->box, &task->post);
-    return 0;
+    *task = (user_task){{NULL, run_user_task, drop_user_task, true}, fn, arg};
+    return nrt__postbox_put(conn->box, &task->post) ? 0 : NRT_ERR_SYSTEM;
 }
 
 /* ---- draining ---- */
@@ -547,12 +442,7 @@ int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info) {
     if (error < 0) {
         return error;
     }
-    if (!info || info->size == 0) {
-        return nrt__conn_fail(conn, NRT_ERR_USAGE,
-                              "nrt_conn_info_get needs the struct's size in it");
-    }
-    size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
-    nrt_conn_info now = {.size = size, .server = "", .cluster = "", .version = "", .url = ""};
+    nrt_conn_info now = {.server = "", .cluster = "", .version = "", .url = ""};
     if (conn->link->state == NRT__LINK_UP) {
         const nrt__nats_info *from = nrt__session_info(conn->link->session);
         nrt__server_url(nrt__link_server(conn->link), conn->url, sizeof(conn->url));
@@ -564,6 +454,9 @@ int nrt_conn_info_get(nrt_conn *conn, nrt_conn_info *info) {
         now.max_payload = from->max_payload;
         now.connected = true;
     }
-    memcpy(info, &now, size);
+    if (!nrt__sized_write(info, &now, sizeof(now))) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE,
+                              "nrt_conn_info_get needs the struct's size in it");
+    }
     return 0;
 }

@@ -3,6 +3,7 @@
 #define NRT__CONN_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <nrt/conn.h>
 
@@ -48,7 +49,7 @@ struct nrt_conn {
                       told */
     bool closing;  /* a drain has begun: nothing new */
     bool draining; /* and is not complete yet */
-    bool stopped;
+    atomic_bool stopped; /* by any thread, or a handler of signals */
     bool drained;
     size_t stopping; /* services whose end a drain waits for */
     nrt_task_fn on_drained;
@@ -78,6 +79,13 @@ int nrt__conn_check_process(const nrt_conn *conn);
 int nrt__conn_hold(nrt_conn *conn);
 void nrt__conn_release(nrt_conn *conn);
 
+/* What nrt_conn_run does between the two. */
+int nrt__conn_turn(nrt_conn *conn);
+
+/* Copies options of the program's, which may be NULL, over the defaults at `to`: the struct begins
+ * with its size (core/sized.h). NRT_ERR_USAGE, noted, where that was not filled in. */
+int nrt__conn_read(nrt_conn *conn, void *to, size_t size, const void *from, const char *name);
+
 /* Notes why a call failed, for nrt_conn_error, and answers with `error`. */
 int nrt__conn_fail(nrt_conn *conn, int error, const char *detail);
 
@@ -98,8 +106,9 @@ nrt__session *nrt__conn_session(const nrt_conn *conn);
 /* ---- lib/serve.c ---- */
 
 /* As nrt_serve; `finish(arg)` is called when the service is gone. */
-int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-                    const nrt_service_options *given, void (*finish)(void *arg), nrt_service **out);
+int nrt__serve_with(nrt_conn *conn, const char *host, const nrt_service_options *given,
+                    nrt_handler_fn handler, void *arg, void (*finish)(void *arg),
+                    nrt_service **out);
 
 /* The handler of an accepted exchange is to run (nrt__run_fn). */
 void nrt__serve_run(nrt_exchange *exchange, void *arg);

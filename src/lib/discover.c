@@ -9,8 +9,9 @@ int nrt_discover_start(nrt_conn *conn, const nrt_discover_options *given, nrt_di
         return error;
     }
     nrt_discover_options_init(&options);
-    if (given) {
-        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    error = nrt__conn_read(conn, &options, sizeof(options), given, "nrt_discover_options");
+    if (error < 0) {
+        return error;
     }
     if (!fn) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_discover_start needs a callback");

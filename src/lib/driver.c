@@ -24,6 +24,14 @@ static void driver_free(nrt__driver *driver) {
     free(driver);
 }
 
+/* Nothing will happen on the connection any more, and nobody waits in a call that could say so. */
+static void break_down(nrt_conn *conn, int error) {
+    static const char why[] = "the event loop has failed: the connection stands still; destroy it";
+    nrt__postbox_refuse(conn->box);
+    nrt__log(&conn->loop.env, NRT_LOG_ERROR, "%s", why);
+    nrt__conn_event(conn, NRT_CONN_BROKEN, error, why); /* may destroy it */
+}
+
 static void *drive(void *arg) {
     nrt__driver *driver = arg;
     nrt_conn *conn = driver->conn;
@@ -33,7 +41,12 @@ static void *drive(void *arg) {
     driver->running = true;
     pthread_cond_signal(&driver->ready);
     pthread_mutex_unlock(&driver->lock);
-    while (!driver->stop && !driver->gone && nrt_conn_dispatch(conn, -1) >= 0) {
+    int count = 0;
+    while (!driver->stop && !driver->gone && count >= 0) {
+        count = nrt_conn_dispatch(conn, -1);
+    }
+    if (!driver->gone && count < 0) {
+        break_down(conn, count);
     }
     if (driver->gone) { /* destroyed by one of its own callbacks: nobody will join */
         pthread_detach(pthread_self());
@@ -92,7 +105,7 @@ bool nrt__driver_stop(nrt_conn *conn) {
         return true;
     }
     while (nrt_conn_post(conn, stop, NULL) == NRT_ERR_MEMORY) { /* there is no way around it */
-    }
+    } /* one that has broken down has ended by itself */
     pthread_join(driver->thread, NULL);
     conn->driver = NULL;
     conn->owner = pthread_self();
@@ -157,7 +170,7 @@ int nrt__conn_call(nrt_conn *conn, int (*fn)(nrt_conn *conn, void *arg), void *a
     if (nrt__conn_check(conn) == 0) {
         return fn(conn, arg);
     }
-    call one = {.post = {NULL, run_call, drop_call}, .fn = fn, .arg = arg};
+    call one = {.post = {NULL, run_call, drop_call, true}, .fn = fn, .arg = arg};
     pthread_mutex_init(&one.lock, NULL);
     pthread_cond_init(&one.done, NULL);
     nrt__postbox_put(conn->box, &one.post);

@@ -177,7 +177,7 @@ int nrt__epoll_wait(nrt__epoll *epoll, nrt__loop *loop, int timeout_ms) {
         if (one == &epoll->timer_watch) {
             on_timerfd(epoll, loop);
         } else if (one) {
-            one->fn(one->arg, one->fd, from_epoll(event->events));
+            one->fn(one->fd, from_epoll(event->events), one->arg);
         }
     }
     epoll->ready_count = epoll->ready_at = 0;

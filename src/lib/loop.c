@@ -151,7 +151,7 @@ void nrt__loop_finish(nrt__loop *loop) {
     }
 }
 
-static void on_io(void *arg, int fd, unsigned events) {
+static void on_io(int fd, unsigned events, void *arg) {
     nrt__io *io = arg;
     nrt__loop *loop = io->loop;
     (void)fd;

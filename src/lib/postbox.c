@@ -14,6 +14,7 @@ struct nrt__postbox {
     atomic_int holders;
     int fd;
     bool shut;
+    bool refusing; /* posts that somebody waits for */
     nrt__post *first;
     nrt__post **last;
     nrt_exchange *ended;
@@ -56,28 +57,29 @@ int nrt__postbox_fd(const nrt__postbox *box) {
     return box->fd;
 }
 
-static void wake(const nrt__postbox *box) {
+void nrt__postbox_wake(const nrt__postbox *box) {
     uint64_t one = 1;
     ssize_t put = write(box->fd, &one, sizeof(one));
     (void)put; /* fails only when the counter is full: then it is readable anyway */
 }
 
-void nrt__postbox_put(nrt__postbox *box, nrt__post *post) {
+bool nrt__postbox_put(nrt__postbox *box, nrt__post *post) {
     pthread_mutex_lock(&box->lock);
-    bool shut = box->shut;
+    bool shut = box->shut || (box->refusing && post->waits);
     bool first = !box->first && !box->ended;
     if (!shut) {
         post->next = NULL;
         *box->last = post;
         box->last = &post->next;
         if (first) {
-            wake(box);
+            nrt__postbox_wake(box);
         }
     }
     pthread_mutex_unlock(&box->lock);
     if (shut && post->drop) {
         post->drop(post);
     }
+    return !shut;
 }
 
 void nrt__postbox_put_exchange(nrt__postbox *box, nrt_exchange *exchange) {
@@ -89,7 +91,7 @@ void nrt__postbox_put_exchange(nrt__postbox *box, nrt_exchange *exchange) {
         *box->last_ended = exchange;
         box->last_ended = &exchange->queued;
         if (first) {
-            wake(box);
+            nrt__postbox_wake(box);
         }
     }
     pthread_mutex_unlock(&box->lock);
@@ -133,6 +135,38 @@ void nrt__postbox_run(nrt__postbox *box, nrt_conn *conn) {
     }
 }
 
+static void drop_all(nrt__post *posts) {
+    while (posts) {
+        nrt__post *next = posts->next;
+        if (posts->drop) {
+            posts->drop(posts);
+        }
+        posts = next;
+    }
+}
+
+void nrt__postbox_refuse(nrt__postbox *box) {
+    nrt__post *refused = NULL;
+    nrt__post **last = &refused;
+    pthread_mutex_lock(&box->lock);
+    box->refusing = true;
+    nrt__post **at = &box->first;
+    while (*at) {
+        nrt__post *post = *at;
+        if (post->waits) {
+            *at = post->next;
+            post->next = NULL;
+            *last = post;
+            last = &post->next;
+        } else {
+            at = &post->next;
+        }
+    }
+    box->last = at;
+    pthread_mutex_unlock(&box->lock);
+    drop_all(refused);
+}
+
 void nrt__postbox_shut(nrt__postbox *box) {
     nrt__post *posts;
     nrt_exchange *ended;
@@ -141,11 +175,5 @@ void nrt__postbox_shut(nrt__postbox *box) {
     pthread_mutex_unlock(&box->lock);
     take(box, &posts, &ended);
     finish_all(ended);
-    while (posts) {
-        nrt__post *next = posts->next;
-        if (posts->drop) {
-            posts->drop(posts);
-        }
-        posts = next;
-    }
+    drop_all(posts);
 }

@@ -13,6 +13,7 @@ typedef struct nrt__post {
     struct nrt__post *next;
     void (*run)(nrt_conn *conn, struct nrt__post *post); /* owns the post */
     void (*drop)(struct nrt__post *post);                /* likewise */
+    bool waits; /* somebody waits for it, or has been told whether it will run */
 } nrt__post;
 
 /* NULL: no memory or no descriptor. The maker holds it. */
@@ -24,14 +25,21 @@ void nrt__postbox_release(nrt__postbox *box);
 int nrt__postbox_fd(const nrt__postbox *box);
 
 /* From any thread. The box takes the post over; where nobody will read it any more it is dropped at
- * once. */
-void nrt__postbox_put(nrt__postbox *box, nrt__post *post);
+ * once, and this is false. */
+bool nrt__postbox_put(nrt__postbox *box, nrt__post *post);
+
+/* Has the connection's thread look, for other reasons. Any thread, and a handler of signals. */
+void nrt__postbox_wake(const nrt__postbox *box);
 
 /* The last end of an exchange has come, on whatever thread. */
 void nrt__postbox_put_exchange(nrt__postbox *box, nrt_exchange *exchange);
 
 /* On the connection's thread: runs what is there. */
 void nrt__postbox_run(nrt__postbox *box, nrt_conn *conn);
+
+/* The connection stands still: posts that somebody waits for are dropped, those that come too. All
+ * else is the connection's thread's business, and waits for the end. */
+void nrt__postbox_refuse(nrt__postbox *box);
 
 /* The connection is gone: drops what is there and all that comes. */
 void nrt__postbox_shut(nrt__postbox *box);

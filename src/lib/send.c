@@ -1,10 +1,11 @@
 /* Sending requests: the public face of the client half. */
 #include <stdio.h>
 
+#include "core/base/sized.h"
 #include "lib/conn_private.h"
 
 /* What a caller handed to nrt_send, told to its callback and to a drain that waits. */
-static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_send_options *options,
+static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_send_options *given,
                         nrt_result_fn fn, void *arg, nrt_exchange_id *id) {
     if (!request || !fn) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, "nrt_send needs a request and a callback");
@@ -12,15 +13,19 @@ static int send_request(nrt_conn *conn, const nrt_request *request, const nrt_se
     if (conn->closing || conn->destroying) {
         return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
     }
-    uint32_t timeout_ms = options ? options->timeout_ms : 0;
-    bool long_poll = options && options->size >= sizeof(*options) && options->long_poll;
+    nrt_send_options options;
+    nrt_send_options_init(&options);
+    int error = nrt__conn_read(conn, &options, sizeof(options), given, "nrt_send_options");
+    if (error < 0) {
+        return error;
+    }
     nrt_exchange_id own = 0;
     id = id ? id : &own;
     /* Only its framing is settled anew, which says nothing else than before. */
     nrt__message *message = (nrt__message *)&request->message;
     nrt__loop_enter(&conn->loop);
-    int error = nrt__client_send(conn->client, message, timeout_ms, fn, arg, id);
-    if (error == 0 && long_poll) {
+    error = nrt__client_send(conn->client, message, options.timeout_ms, fn, arg, id);
+    if (error == 0 && options.long_poll) {
         error = nrt__client_wait_long(conn->client, *id);
     }
     nrt__loop_leave(&conn->loop);
@@ -47,14 +52,15 @@ int nrt_cancel(nrt_conn *conn, nrt_exchange_id id) {
     return error;
 }
 
-int nrt_conn_client_stats(nrt_conn *conn, nrt_client_stats *stats, size_t size) {
+int nrt_client_stats_get(nrt_conn *conn, nrt_client_stats *stats) {
     int error = nrt__conn_check(conn);
-    if (error < 0 || !stats) {
-        return error < 0 ? error : NRT_ERR_USAGE;
+    if (error < 0) {
+        return error;
     }
-    const nrt_client_stats *from = nrt__client_stats(conn->client);
-    memset(stats, 0, size);
-    memcpy(stats, from, size < sizeof(*from) ? size : sizeof(*from));
+    if (!nrt__sized_write(stats, nrt__client_stats(conn->client), sizeof(*stats))) {
+        return nrt__conn_fail(conn, NRT_ERR_USAGE,
+                              "nrt_client_stats_get needs the struct's size in it");
+    }
     return 0;
 }
 
@@ -121,4 +127,22 @@ int nrt_do(nrt_conn *conn, const nrt_request *request, const nrt_send_options *o
     }
     *response = wait.response;
     return 0;
+}
+
+int nrt_get(nrt_conn *conn, const char *url, const nrt_send_options *options,
+            nrt_response **response) {
+    int error = 0;
+    nrt_request *request = nrt_request_create("GET", url, &error);
+    if (request) {
+        error = nrt_do(conn, request, options, response);
+    } else {
+        if (response) {
+            *response = NULL;
+        }
+        if (nrt__conn_check(conn) == 0) {
+            nrt__conn_fail(conn, error, NULL);
+        }
+    }
+    nrt_request_destroy(request);
+    return error;
 }

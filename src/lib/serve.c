@@ -1,6 +1,7 @@
 /* Serving: the public face of the service half, and where handlers run. */
 #include <stdlib.h>
 
+#include "core/handler/mux.h"
 #include "lib/conn_private.h"
 #include "lib/pipe.h"
 #include "lib/workers.h"
@@ -106,13 +107,13 @@ void nrt__serve_run(nrt_exchange *exchange, void *arg) {
 
 /* ---- services ---- */
 
-int nrt_serve(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-              const nrt_service_options *options, nrt_service **service) {
-    return nrt__serve_with(conn, host, handler, arg, options, NULL, service);
+int nrt_serve(nrt_conn *conn, const char *host, const nrt_service_options *options,
+              nrt_handler_fn handler, void *arg, nrt_service **service) {
+    return nrt__serve_with(conn, host, options, handler, arg, NULL, service);
 }
 
-int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, void *arg,
-                    const nrt_service_options *given, void (*finish)(void *arg),
+int nrt__serve_with(nrt_conn *conn, const char *host, const nrt_service_options *given,
+                    nrt_handler_fn handler, void *arg, void (*finish)(void *arg),
                     nrt_service **out) {
     nrt_service_options options;
     nrt_service *service = NULL;
@@ -125,14 +126,19 @@ int nrt__serve_with(nrt_conn *conn, const char *host, nrt_handler_fn handler, vo
         return error;
     }
     nrt_service_options_init(&options);
-    if (given) {
-        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    error = nrt__conn_read(conn, &options, sizeof(options), given, "nrt_service_options");
+    if (error < 0) {
+        return error;
     }
     if (!host || !handler || options.workers > WORKERS_MAX || options.max_in_flight == 0) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, NULL);
     }
     if (conn->closing || conn->destroying) {
         return nrt__conn_fail(conn, NRT_ERR_STATE, "the connection is draining");
+    }
+    const nrt_mux *mux = handler == nrt_mux_handle ? arg : NULL;
+    if (handler == nrt_mux_handle && (!mux || mux->failed < 0)) {
+        return nrt__conn_fail(conn, mux ? mux->failed : NRT_ERR_MEMORY, nrt_mux_error(mux));
     }
     const char *why = NULL;
     error = nrt__discovery_check(&options, &why);

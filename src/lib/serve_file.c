@@ -290,7 +290,7 @@ static int open_and_answer(nrt_exchange *exchange, int root, nrt_str path) {
     return error;
 }
 
-int nrt_serve_file(nrt_exchange *exchange, const char *root, nrt_str path) {
+int nrt_exchange_file(nrt_exchange *exchange, const char *root, nrt_str path) {
     nrt_str method = nrt_request_method(nrt_exchange_request(exchange));
     int error = NRT_ERR_USAGE;
     nrt__buf_clear(&exchange->body); /* the file is all of it */

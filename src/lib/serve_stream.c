@@ -1,4 +1,5 @@
 /* Bodies in pieces: the public face of the service half, and what waits on workers. */
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "lib/conn_private.h"
 #include "lib/pipe.h"
@@ -8,10 +9,17 @@ bool nrt_exchange_is_whole(const nrt_exchange *exchange) {
 }
 
 int nrt_exchange_set_events(nrt_exchange *exchange, const nrt_exchange_events *events, void *arg) {
-    if (!events || events->size < sizeof(*events) || exchange->on_worker) {
+    nrt_exchange_events read = {.size = sizeof(read)};
+    size_t least = offsetof(nrt_exchange_events, data) + sizeof(read.data);
+    if (exchange->on_worker || !nrt__sized_read(&read, sizeof(read), events, least)) {
         return NRT_ERR_USAGE;
     }
-    nrt__exchange_stream(exchange, events, arg);
+    nrt_exchange_events *kept = nrt__arena_get(&exchange->request.message.arena, sizeof(*kept));
+    if (!kept) {
+        return NRT_ERR_MEMORY;
+    }
+    *kept = read;
+    nrt__exchange_stream(exchange, kept, arg);
     return nrt__exchange_has_all(exchange) ? 0 : nrt__exchange_continue(exchange);
 }
 

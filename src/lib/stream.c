@@ -2,13 +2,14 @@
 #include <nrt/stream.h>
 #include <stdlib.h>
 
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "lib/conn_private.h"
 
 /* What the caller of one stream is told, and how. */
 typedef struct stream {
     nrt_conn *conn;
-    const nrt_stream_events *events;
+    nrt_stream_events events;
     void *arg;
     nrt_exchange_id id;
     bool hold;
@@ -16,8 +17,8 @@ typedef struct stream {
 
 static void on_interim(const nrt_response *response, void *arg) {
     const stream *one = arg;
-    if (one->events->interim) {
-        one->events->interim(response, one->arg);
+    if (one->events.interim) {
+        one->events.interim(response, one->arg);
     }
 }
 
@@ -25,8 +26,8 @@ static void give_data(const stream *one, nrt_str bytes) {
     nrt_conn *conn = one->conn;
     nrt_exchange_id id = one->id;
     bool hold = one->hold;
-    if (one->events->data) {
-        one->events->data(bytes, one->arg);
+    if (one->events.data) {
+        one->events.data(bytes, one->arg);
     }
     if (!hold) {
         nrt__client_take(conn->client, id, bytes.len); /* nothing, where it is over by now */
@@ -38,14 +39,14 @@ static void give_data(const stream *one, nrt_str bytes) {
 static void on_head(const nrt_response *response, bool whole, void *arg) {
     const stream *one = arg;
     nrt_str body = nrt_response_body(response);
-    if (one->events->head) {
-        one->events->head(response, one->arg);
+    if (one->events.head) {
+        one->events.head(response, one->arg);
     }
-    if (whole && body.len > 0 && one->events->data) {
-        one->events->data(body, one->arg);
+    if (whole && body.len > 0 && one->events.data) {
+        one->events.data(body, one->arg);
     }
-    if (whole && one->events->end) {
-        one->events->end(nrt_response_trailers(response), one->arg);
+    if (whole && one->events.end) {
+        one->events.end(nrt_response_trailers(response), one->arg);
     }
 }
 
@@ -55,24 +56,24 @@ static void on_data(nrt_str bytes, void *arg) {
 
 static void on_end(const nrt_fields *trailers, void *arg) {
     const stream *one = arg;
-    if (one->events->end) {
-        one->events->end(trailers, one->arg);
+    if (one->events.end) {
+        one->events.end(trailers, one->arg);
     }
 }
 
 static void on_writable(void *arg) {
     const stream *one = arg;
-    if (one->events->writable) {
-        one->events->writable(one->arg);
+    if (one->events.writable) {
+        one->events.writable(one->arg);
     }
 }
 
 static void on_closed(const nrt_result *result, void *arg) {
     stream *one = arg;
-    const nrt_stream_events *events = one->events;
+    void (*closed)(const nrt_result *result, void *arg) = one->events.closed;
     void *events_arg = one->arg;
     free(one);
-    events->closed(result, events_arg);
+    closed(result, events_arg);
 }
 
 static const nrt__call_events call_events = {
@@ -84,10 +85,9 @@ static const nrt__call_events call_events = {
     .closed = on_closed,
 };
 
-static const char *check(const nrt_request *request, const nrt_stream_options *options,
-                         const nrt_stream_events *events) {
-    if (!request || !events || events->size < sizeof(*events) || !events->closed) {
-        return "nrt_stream_open needs a request, and events with `size` and `closed`";
+static const char *check(const nrt_request *request, const nrt_stream_options *options) {
+    if (!request) {
+        return "nrt_stream_open needs a request";
     }
     if ((options->body_follows || options->upgrade) && nrt_request_body(request).len > 0) {
         return "a body that follows, or an upgrade, goes with no body in the request";
@@ -103,6 +103,12 @@ static const char *check(const nrt_request *request, const nrt_stream_options *o
         return "the protocol to change to is not valid in a field";
     }
     return NULL;
+}
+
+/* A caller of an older version has no functions for what came later. */
+static bool read_events(nrt_stream_events *to, const nrt_stream_events *from) {
+    size_t least = offsetof(nrt_stream_events, closed) + sizeof(to->closed);
+    return nrt__sized_read(to, sizeof(*to), from, least) && to->closed;
 }
 
 static int begin(stream *one, nrt__message *message, const nrt_stream_options *options) {
@@ -132,10 +138,11 @@ int nrt_stream_open(nrt_conn *conn, const nrt_request *request, const nrt_stream
         return error;
     }
     nrt_stream_options_init(&options);
-    if (given) {
-        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    error = nrt__conn_read(conn, &options, sizeof(options), given, "nrt_stream_options");
+    if (error < 0) {
+        return error;
     }
-    const char *why = check(request, &options, events);
+    const char *why = check(request, &options);
     if (why) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE, why);
     }
@@ -146,7 +153,12 @@ int nrt_stream_open(nrt_conn *conn, const nrt_request *request, const nrt_stream
     if (!one) {
         return nrt__conn_fail(conn, NRT_ERR_MEMORY, NULL);
     }
-    *one = (stream){.conn = conn, .events = events, .arg = arg, .hold = options.hold};
+    *one = (stream){.conn = conn, .arg = arg, .hold = options.hold};
+    if (!read_events(&one->events, events)) {
+        free(one);
+        return nrt__conn_fail(conn, NRT_ERR_USAGE,
+                              "nrt_stream_open needs events with `size` and `closed`");
+    }
     nrt__loop_enter(&conn->loop);
     /* Only its framing is settled anew, which says nothing else than before. */
     error = begin(one, (nrt__message *)&request->message, &options);

@@ -2,6 +2,7 @@
 #include <nrt/stream.h>
 #include <stdio.h>
 
+#include "core/base/sized.h"
 #include "lib/conn_private.h"
 
 enum { PIECE = 32 * 1024 };
@@ -9,7 +10,7 @@ enum { PIECE = 32 * 1024 };
 typedef struct doing {
     nrt_conn *conn;
     const nrt_request *request;
-    const nrt_stream_bodies *bodies;
+    nrt_stream_bodies bodies;
     void *arg;
     nrt_exchange_id id;
     nrt_str left; /* of the piece, to be sent */
@@ -30,7 +31,7 @@ static void stop(doing *one, int error) {
 
 static int read_piece(doing *one) {
     size_t got = 0;
-    int error = one->bodies->read(one->piece, sizeof(one->piece), &got, one->arg);
+    int error = one->bodies.read(one->piece, sizeof(one->piece), &got, one->arg);
     one->left = (nrt_str){one->piece, error < 0 ? 0 : got};
     return error < 0 ? error : 0;
 }
@@ -40,7 +41,7 @@ static void on_writable(void *arg) {
     doing *one = arg;
     size_t sent = 1;
     int error = 0;
-    while (one->bodies->read && !one->ended && sent > 0 && error == 0) {
+    while (one->bodies.read && !one->ended && sent > 0 && error == 0) {
         error = one->left.len == 0 ? read_piece(one) : 0;
         if (error == 0 && one->left.len == 0) {
             one->ended = true;
@@ -59,7 +60,7 @@ static void on_writable(void *arg) {
 
 static void on_head(const nrt_response *response, void *arg) {
     doing *one = arg;
-    int error = one->bodies->head ? one->bodies->head(response, one->arg) : 0;
+    int error = one->bodies.head ? one->bodies.head(response, one->arg) : 0;
     if (error < 0) {
         stop(one, error);
     }
@@ -67,10 +68,10 @@ static void on_head(const nrt_response *response, void *arg) {
 
 static void on_data(nrt_str bytes, void *arg) {
     doing *one = arg;
-    if (one->stopped < 0 || !one->bodies->write) {
+    if (one->stopped < 0 || !one->bodies.write) {
         return;
     }
-    int error = one->bodies->write(bytes, one->arg);
+    int error = one->bodies.write(bytes, one->arg);
     if (error < 0) {
         stop(one, error);
     }
@@ -97,25 +98,27 @@ static const nrt_stream_events events = {
 };
 
 /* Opens the stream, and drives the connection until it is over. */
-static int open_and_wait(doing *one, const nrt_stream_options *given) {
+static int open_and_wait(doing *one, const nrt_stream_options *given,
+                         const nrt_stream_bodies *bodies) {
     nrt_conn *conn = one->conn;
-    const nrt_stream_bodies *bodies = one->bodies;
     nrt_stream_options options;
     int count = nrt_conn_dispatch(conn, 0); /* what is known by now counts */
     if (count < 0 || conn->destroying) {
         return count < 0 ? count : NRT_ERR_CANCELED;
     }
     nrt_stream_options_init(&options);
-    if (given) {
-        memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+    int error = nrt__conn_read(conn, &options, sizeof(options), given, "nrt_stream_options");
+    if (error < 0) {
+        return error;
     }
-    if (!bodies || bodies->size < sizeof(*bodies) || options.upgrade) {
+    if (!nrt__sized_read(&one->bodies, sizeof(one->bodies), bodies, sizeof(size_t) + 1) ||
+        options.upgrade) {
         return nrt__conn_fail(conn, NRT_ERR_USAGE,
                               "nrt_stream_do needs bodies with `size`, and asks for no upgrade");
     }
-    options.body_follows = bodies->read != NULL;
+    options.body_follows = one->bodies.read != NULL;
     options.hold = false;
-    int error = nrt_stream_open(conn, one->request, &options, &events, one, &one->id);
+    error = nrt_stream_open(conn, one->request, &options, &events, one, &one->id);
     while (error == 0 && !one->closed && !conn->destroying) {
         count = nrt_conn_dispatch(conn, -1);
         if (count < 0) {
@@ -131,12 +134,12 @@ static int open_and_wait(doing *one, const nrt_stream_options *given) {
 
 int nrt_stream_do(nrt_conn *conn, const nrt_request *request, const nrt_stream_options *options,
                   const nrt_stream_bodies *bodies, void *arg) {
-    doing one = {.conn = conn, .request = request, .bodies = bodies, .arg = arg};
+    doing one = {.conn = conn, .request = request, .arg = arg};
     int error = nrt__conn_hold(conn);
     if (error < 0) {
         return error;
     }
-    error = open_and_wait(&one, options);
+    error = open_and_wait(&one, options, bodies);
     nrt__conn_release(conn); /* where a callback has destroyed it, that ends the stream */
     return error < 0 ? error : one.error;
 }

@@ -42,7 +42,7 @@ ngx_http_nrt_loop_on_io(ngx_event_t *ev)
     ngx_connection_t   *c = ev->data;
     ngx_http_nrt_io_t  *io = c->data;
 
-    io->fn(io->arg, c->fd, ev->write ? NRT_IO_WRITE : NRT_IO_READ);
+    io->fn(c->fd, ev->write ? NRT_IO_WRITE : NRT_IO_READ, io->arg);
 }
 
 

@@ -262,12 +262,12 @@ ngx_http_nrt_on_closed(const nrt_result *result, void *arg)
 
 const nrt_stream_events  ngx_http_nrt_events = {
     sizeof(nrt_stream_events),
+    ngx_http_nrt_on_closed,
     ngx_http_nrt_on_interim,
     ngx_http_nrt_on_head,
     ngx_http_nrt_on_data,
     ngx_http_nrt_on_end,
-    ngx_http_nrt_on_writable,
-    ngx_http_nrt_on_closed
+    ngx_http_nrt_on_writable
 };
 
 

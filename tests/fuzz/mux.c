@@ -77,10 +77,11 @@ static bool add(nrt_mux *mux, nrt_str line) {
     size_t count = mux->count;
     int error = nrt_mux_add(mux, text, handler, NULL);
     CHECK(mux->count == count + (error == 0));
-    CHECK((error == 0) == (nrt_mux_error(mux)[0] == '\0'));
+    CHECK(error == 0 || nrt_mux_error(mux)[0] != '\0');
     if (error == 0) { /* and not a second time */
+        bool first = nrt_mux_error(mux)[0] == '\0';
         CHECK(nrt_mux_add(mux, text, handler, NULL) == NRT_ERR_USAGE);
-        CHECK(strstr(nrt_mux_error(mux), "the same requests"));
+        CHECK(!first || strstr(nrt_mux_error(mux), "the same requests"));
     }
     free(text);
     return error == 0;

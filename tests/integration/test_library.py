@@ -2,16 +2,18 @@
 
 import glob
 import os
+import signal
 import subprocess
 
 import pytest
 
 from harness import gowire
-from harness.clock import DEADLINE
+from harness.clock import DEADLINE, until
 from harness.message import assert_problem, parse_answer
 from harness.world import BUILD, program
 
 SUBJECT = "nrt.requests.weather.nats."
+SLOW = "nrt.requests.slow.nats.*"
 pytestmark = pytest.mark.threads
 
 
@@ -246,6 +248,70 @@ def test_a_program_on_libevent_survives_a_restart_of_the_server(world, nats):
     child = world.program("on_libevent", nats.url)
     nats.start()
     assert child.wait() == 0
+
+
+def test_structs_of_older_headers_are_read_as_far_as_they_go(world, nats):
+    world.run([program("older"), nats.url])
+
+
+def test_a_thread_that_cannot_drive_its_connection_says_so(world, nats):
+    world.peer(nats).subscribe("nrt.requests.silent.nats.*")
+    world.run([program("broken"), nats.url, "http://silent.nats/"])
+
+
+# ---- ending by a signal ------------------------------------------------------------------------
+
+
+def begin(world, server, child):
+    """A request that the program is at."""
+    until(lambda: SLOW in str(server.monitoring("/subsz?subs=1")), "it serves")
+    skip = len(child.lines("stdout"))
+    asking = world.nrt("get", "--server", server.url, "http://slow.nats/", name="get")
+    child.wait_line("^handling$", "stdout", skip=skip)
+    return asking
+
+
+def left(server, subject):
+    until(lambda: subject not in str(server.monitoring("/subsz?subs=1")), f"{subject} is left")
+
+
+def answer(child):
+    child.stdin.write(b".")
+    child.stdin.flush()
+
+
+@pytest.mark.parametrize("mode", ["plain", "blocked", "thread", "fork", "two"])
+def test_a_signal_ends_a_program_and_what_has_begun_is_finished(world, mode):
+    """Whichever thread it comes to; the program's own handler is back afterwards, and it can do so again."""
+    server = world.nats(monitor=True)
+    child = world.program("until_signal", server.url, "slow.nats", mode, stdin=subprocess.PIPE)
+    if mode == "fork":
+        child.wait_line("the child is gone", "stdout")
+    for _ in range(2):
+        asking = begin(world, server, child)
+        child.signal(signal.SIGINT)  # is ignored, and stays so
+        child.signal(signal.SIGTERM)
+        left(server, SLOW)
+        if mode == "two":
+            left(server, "nrt.requests.other.nats.*")
+        assert child.running and asking.running
+        answer(child)
+        assert asking.wait() == 0 and asking.stdout == "done\n"
+    assert child.wait() == 0
+    assert child.lines("stdout")[-1] == "left"
+
+
+def test_a_second_signal_ends_it_at_once(world):
+    server = world.nats(monitor=True)
+    child = world.program("until_signal", server.url, "slow.nats", "plain", stdin=subprocess.PIPE)
+    asking = begin(world, server, child)
+    child.signal(signal.SIGTERM)
+    left(server, SLOW)
+    child.expected = -signal.SIGTERM
+    child.signal(signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+    asking.expected = -signal.SIGKILL
+    asking.kill()
 
 
 # ---- its symbols -------------------------------------------------------------------------------

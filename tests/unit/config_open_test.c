@@ -22,13 +22,22 @@ static void nothing_is_read_where_nothing_is_asked_for(void **state) {
     assert_string_equal(config.options.inbox_prefix, "_INBOX");
     assert_int_equal(config.options.timeout_ms, 30000);
     nrt__config_finish(&config);
-    assert_int_equal(nrt__config_resolve(&config, NULL, config_why, sizeof(config_why)), 0);
-    assert_null(config.options.token);
-    nrt__config_finish(&config);
     options.context = "c"; /* without the environment */
     assert_int_equal(nrt__config_resolve(&config, &options, config_why, sizeof(config_why)), 0);
     assert_string_equal(config.options.servers, "nats://ctx");
     assert_string_equal(config.options.token, "ct");
+    nrt__config_finish(&config);
+}
+
+static void without_options_the_environment_says_all(void **state) {
+    (void)state;
+    nrt__config config;
+    config_clear();
+    setenv("NATS_URL", "nats://e", 1);
+    setenv("NATS_TOKEN", "t", 1);
+    assert_int_equal(nrt__config_resolve(&config, NULL, config_why, sizeof(config_why)), 0);
+    assert_string_equal(config.options.servers, "nats://e");
+    assert_string_equal(config.options.token, "t");
     nrt__config_finish(&config);
 }
 
@@ -202,6 +211,7 @@ static void what_stands_before_an_at_is_masked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_read_where_nothing_is_asked_for),
+        cmocka_unit_test(without_options_the_environment_says_all),
         cmocka_unit_test(a_selection_that_leads_nowhere_is_told),
         cmocka_unit_test(a_connection_says_what_is_wrong_and_no_secret),
         cmocka_unit_test(a_number_that_must_not_be_0_is_named),

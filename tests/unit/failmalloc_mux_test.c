@@ -44,7 +44,7 @@ static void handler(nrt_exchange *exchange, void *arg) {
 
 static void files(nrt_exchange *exchange, void *arg) {
     (void)arg;
-    fine = nrt_serve_file(exchange, "/etc", NRT__STR("passwd")) == 0 &&
+    fine = nrt_exchange_file(exchange, "/etc", NRT__STR("passwd")) == 0 &&
            nrt_exchange_status(exchange) == 200;
 }
 

@@ -274,6 +274,21 @@ static void repeated_fields_are_found_one_after_another(void **state) {
     assert_absent(nrt__fields_value(&s->fields, NRT__DATE));
 }
 
+static void a_program_may_have_fields_of_its_own(void **state) {
+    (void)state;
+    nrt_fields *fields = nrt_fields_create();
+    assert_non_null(fields);
+    assert_int_equal(nrt_fields_count(fields), 0);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(nrt_fields_add(fields, NRT__STR("A"), NRT__STR("1")), 0);
+    }
+    assert_int_equal(nrt_fields_set(fields, NRT__STR("b"), NRT__STR("2")), 0);
+    assert_int_equal(nrt_fields_remove(fields, "a"), 100);
+    assert_view(nrt_fields_get(fields, "B"), "2");
+    nrt_fields_destroy(fields);
+    nrt_fields_destroy(NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -294,6 +309,7 @@ int main(void) {
         TEST(nobody_may_nominate_what_carries_meaning),
         TEST(fields_are_dropped_by_what_they_are),
         TEST(repeated_fields_are_found_one_after_another),
+        cmocka_unit_test(a_program_may_have_fields_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

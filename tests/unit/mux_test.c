@@ -318,6 +318,8 @@ static void a_conflict_is_refused_and_changes_nothing(void **state) {
     assert_int_equal(nrt_mux_add(mux, "/posts/{y}", tell, NULL), NRT_ERR_USAGE);
     assert_int_equal(nrt_mux_add(mux, "/a", NULL, NULL), NRT_ERR_USAGE);
     assert_int_equal(nrt_mux_add(mux, NULL, tell, NULL), NRT_ERR_USAGE);
+    assert_int_equal(nrt_mux_add(mux, "/fine", tell, NULL), 0);
+    assert_non_null(strstr(nrt_mux_error(mux), "/{x}/latest")); /* the first one stays */
     assert_int_equal(nrt_mux_add(NULL, "/a", tell, NULL), NRT_ERR_MEMORY);
     assert_int_equal(nrt_mux_use(NULL, NULL, NULL, NULL), NRT_ERR_MEMORY);
     assert_string_equal(nrt_mux_error(NULL), "out of memory");

@@ -151,7 +151,7 @@ static void serve(nrt_exchange *exchange, void *arg) {
     size_t len;
     nrt_str path = nrt_request_path(nrt_exchange_request(exchange));
     assert_int_equal(nrt_percent_decode(path, name, &len), 0);
-    result = nrt_serve_file(exchange, folder, (nrt_str){name + 1, len - 1});
+    result = nrt_exchange_file(exchange, folder, (nrt_str){name + 1, len - 1});
 }
 
 /* Asks for a file; `fields` end in CRLF each. */
@@ -286,7 +286,7 @@ static void serve_typed(nrt_exchange *exchange, void *arg) {
     (void)arg;
     nrt_fields_set(nrt_exchange_fields(exchange), NRT__STR("Content-Type"), NRT__STR("x/y"));
     nrt_exchange_write(exchange, NRT__STR("what is written before is dropped"));
-    result = nrt_serve_file(exchange, folder, NRT__STR("hello.txt"));
+    result = nrt_exchange_file(exchange, folder, NRT__STR("hello.txt"));
 }
 
 static void a_type_that_the_handler_has_set_stays(void **state) {

@@ -150,8 +150,8 @@ static void pump(bench *b) {
 /* ---- the line ---- */
 
 static void update(bench *b) {
-    nrt_client_stats stats = {0};
-    (void)nrt_conn_client_stats(b->program.conn, &stats, sizeof(stats));
+    nrt_client_stats stats = {.size = sizeof(stats)};
+    (void)nrt_client_stats_get(b->program.conn, &stats);
     b->result.seconds = (double)(nrt__env_ns(env_of(b)) - b->began_ns) / 1e9;
     b->result.retries = stats.retries_refused + stats.retries_idempotent + stats.retries_no_service;
 }

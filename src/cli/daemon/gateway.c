@@ -191,8 +191,8 @@ static void on_request(const nrt__front_record *record, void *arg) {
 
 /* For scripts: at the end, and whenever SIGUSR1 asks. */
 static void on_stats(nrt__program *program) {
-    nrt_client_stats got;
-    if (nrt_conn_client_stats(program->conn, &got, sizeof(got)) != 0) {
+    nrt_client_stats got = {.size = sizeof(got)};
+    if (nrt_client_stats_get(program->conn, &got) != 0) {
         return;
     }
     const struct {

@@ -406,7 +406,7 @@ static int serve_one(served *one, const serve_options *options, const nrt__healt
     service_options.paused = health != NULL;
     service_options.streaming = true;
     error =
-        nrt_serve(one->program->conn, one->host, on_request, one, &service_options, &one->service);
+        nrt_serve(one->program->conn, one->host, &service_options, on_request, one, &one->service);
     if (error == 0 && health) {
         one->health_path = health->path;
         one->health =

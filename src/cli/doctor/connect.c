@@ -40,6 +40,7 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         dialing->count++;
         break;
     case NRT_CONN_LAME_DUCK:
+    case NRT_CONN_BROKEN: /* of threads that this has none of */
         break;
     }
 }

@@ -235,8 +235,8 @@ static int connect_first(getting *get) {
 
 /* How often the request was sent, if more than once, and why: what was counted since `before`. */
 static void tell_attempts(getting *get, const nrt_client_stats *before) {
-    nrt_client_stats now = {0};
-    (void)nrt_conn_client_stats(get->program.conn, &now, sizeof(now));
+    nrt_client_stats now = {.size = sizeof(now)};
+    (void)nrt_client_stats_get(get->program.conn, &now);
     uint64_t attempts = now.attempts - before->attempts;
     get->transfer.retries = attempts > 1 ? (unsigned)(attempts - 1) : 0;
     if (!get->options->common.verbose ||
@@ -300,8 +300,8 @@ static nrt_request *make_request(getting *get, nrt__get_exchange *one, bool all,
 /* Once, and what has come of it. */
 static int run_once(getting *get, nrt__get_exchange *one, const nrt_request *request) {
     bool streams = one->source && !one->source->ended;
-    nrt_client_stats before = {0};
-    (void)nrt_conn_client_stats(get->program.conn, &before, sizeof(before));
+    nrt_client_stats before = {.size = sizeof(before)};
+    (void)nrt_client_stats_get(get->program.conn, &before);
     if (get->options->common.verbose) {
         nrt__get_show_request(request, streams ? one->source->length : -1);
     }

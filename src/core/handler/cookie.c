@@ -1,5 +1,6 @@
 /* Cookies (RFC 6265): those that came, and one to be set. */
 #include "core/base/buf.h"
+#include "core/base/sized.h"
 #include "core/base/str.h"
 #include "core/handler/pairs.h"
 
@@ -188,11 +189,11 @@ int nrt_exchange_set_cookie(nrt_exchange *exchange, const nrt_cookie *given) {
     char room[NRT__COOKIE_MAX];
     nrt__buf out = {.bytes = room, .size = sizeof(room), .max = sizeof(room)};
     nrt_cookie cookie;
-    if (!given) {
+    nrt_cookie_init(&cookie);
+    if (!nrt__sized_read(&cookie, sizeof(cookie), given,
+                         offsetof(nrt_cookie, name) + sizeof(given->name))) {
         return NRT_ERR_USAGE;
     }
-    nrt_cookie_init(&cookie);
-    memcpy(&cookie, given, given->size < sizeof(cookie) ? given->size : sizeof(cookie));
     int error = nrt__cookie_write(&cookie, &out);
     if (error < 0) {
         return error;

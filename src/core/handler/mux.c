@@ -56,8 +56,12 @@ const char *nrt_mux_error(const nrt_mux *mux) {
     return mux ? mux->error : nrt_error_text(NRT_ERR_MEMORY);
 }
 
+/* Whoever adds ten routes may ask once: the first failure stays. */
 static int fail(nrt_mux *mux, int error, const char *why) {
-    snprintf(mux->error, sizeof(mux->error), "%s", why);
+    if (mux->failed == 0) {
+        mux->failed = error;
+        snprintf(mux->error, sizeof(mux->error), "%s", why);
+    }
     return error;
 }
 
@@ -153,7 +157,7 @@ static uint64_t method_bit(nrt_mux *mux, nrt_str method) {
     return UINT64_C(1) << at;
 }
 
-static int read_methods(nrt_mux *mux, nrt__route *route) {
+static int read_methods(nrt_mux *mux, nrt__route *route, char why[NRT__MUX_TEXT_MAX]) {
     nrt_str method = route->pattern.method;
     if (method.len == 0) {
         return 0;
@@ -163,16 +167,22 @@ static int read_methods(nrt_mux *mux, nrt__route *route) {
         uint64_t head = method_bit(mux, NRT__STR("HEAD"));
         route->methods = head ? route->methods | head : 0;
     }
-    return route->methods ? 0 : fail(mux, NRT_ERR_USAGE, "the mux has too many different methods");
+    if (!route->methods) {
+        snprintf(why, NRT__MUX_TEXT_MAX, "\"%s\": the mux has too many different methods",
+                 route->pattern.text);
+        return NRT_ERR_USAGE;
+    }
+    return 0;
 }
 
 /* A pattern that is at odds with one that is there. */
-static int check_conflicts(nrt_mux *mux, const nrt__pattern *pattern) {
+static int check_conflicts(const nrt_mux *mux, const nrt__pattern *pattern,
+                           char why[NRT__MUX_TEXT_MAX]) {
     for (size_t i = 0; i < mux->count; i++) {
         const nrt__pattern *other = &mux->routes[i]->pattern;
         nrt__relation relation = nrt__pattern_compare(pattern, other);
         if (relation == NRT__SAME || relation == NRT__CROSSING) {
-            nrt__pattern_explain(pattern, other, relation, mux->error);
+            nrt__pattern_explain(pattern, other, relation, why);
             return NRT_ERR_USAGE;
         }
     }
@@ -197,7 +207,6 @@ static int check_open(nrt_mux *mux) {
     if (!mux) {
         return NRT_ERR_MEMORY;
     }
-    mux->error[0] = '\0';
     if (atomic_load_explicit(&mux->serving, memory_order_relaxed)) {
         return fail(mux, NRT_ERR_STATE, "requests have come already: routes and hooks come first");
     }
@@ -220,12 +229,13 @@ int nrt_mux_add(nrt_mux *mux, const char *pattern, nrt_handler_fn handler, void 
     route->handler = handler;
     route->arg = arg;
     size_t methods = mux->method_count;
-    error = nrt__pattern_init(&route->pattern, pattern, mux->error);
+    char why[NRT__MUX_TEXT_MAX] = "";
+    error = nrt__pattern_init(&route->pattern, pattern, why);
     if (error == 0) {
-        error = check_conflicts(mux, &route->pattern);
+        error = check_conflicts(mux, &route->pattern, why);
     }
     if (error == 0) {
-        error = read_methods(mux, route);
+        error = read_methods(mux, route, why);
     }
     if (error == 0 && !insert(mux, route)) {
         error = NRT_ERR_MEMORY;
@@ -233,9 +243,7 @@ int nrt_mux_add(nrt_mux *mux, const char *pattern, nrt_handler_fn handler, void 
     if (error < 0) {
         mux->method_count = methods;
         route_destroy(route);
-        if (error == NRT_ERR_MEMORY) {
-            fail(mux, error, nrt_error_text(error));
-        }
+        fail(mux, error, error == NRT_ERR_MEMORY ? nrt_error_text(error) : why);
     }
     return error;
 }

@@ -47,8 +47,9 @@ struct nrt_mux {
     size_t method_count;
     nrt__mux_hook hooks[NRT__MUX_HOOKS_MAX];
     size_t hook_count;
-    atomic_bool serving; /* a request has come */
-    char error[NRT__MUX_TEXT_MAX];
+    atomic_bool serving;           /* a request has come */
+    int failed;                    /* what the first call that failed gave, */
+    char error[NRT__MUX_TEXT_MAX]; /* and why */
 };
 
 /* A path in segments, as far as patterns look. */

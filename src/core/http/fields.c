@@ -2,6 +2,7 @@
 #include "core/http/fields.h"
 
 #include <nrt/error.h>
+#include <stdlib.h>
 
 #include "core/base/str.h"
 
@@ -333,6 +334,28 @@ int nrt_fields_set(nrt_fields *fields, nrt_str name, nrt_str value) {
     }
     fields->count = kept;
     return 0;
+}
+
+typedef struct own_fields {
+    nrt_fields fields; /* the first: what callers have is this */
+    nrt__arena arena;
+} own_fields;
+
+nrt_fields *nrt_fields_create(void) {
+    own_fields *own = calloc(1, sizeof(*own));
+    if (!own) {
+        return NULL;
+    }
+    nrt__fields_init(&own->fields, &own->arena);
+    return &own->fields;
+}
+
+void nrt_fields_destroy(nrt_fields *fields) {
+    own_fields *own = (own_fields *)fields;
+    if (own) {
+        nrt__arena_free(&own->arena);
+        free(own);
+    }
 }
 
 size_t nrt_fields_remove(nrt_fields *fields, const char *name) {

@@ -51,10 +51,10 @@ int main(int argc, char **argv) {
     CHECK_INT(nrt_admin_open(all.conn, NULL, NULL, NULL), NRT_ERR_USAGE);
     const char *url = admin_open(&all);
     CHECK_INT(nrt_admin_open(all.conn, "0", NULL, NULL), NRT_ERR_STATE);
-    CHECK_INT(nrt_serve(all.conn, "own.nats", handle, &all, NULL, NULL), 0);
+    CHECK_INT(nrt_serve(all.conn, "own.nats", NULL, handle, &all, NULL), 0);
     printf("admin %s\n", url);
     fflush(stdout);
-    CHECK_INT(nrt_run(all.conn), 0);
+    CHECK_INT(nrt_conn_run(all.conn), 0);
     nrt_conn_destroy(all.conn);
     return 0;
 }

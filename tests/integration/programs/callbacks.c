@@ -133,7 +133,7 @@ static void a_drain_waits_for_what_is_in_flight(const char *server) {
     send_to(conn, "http://slow.nats/", &one);
     CHECK_INT(nrt_conn_drain(conn, on_drained, &drained), 0);
     CHECK_INT(nrt_send(conn, request, NULL, on_result, &one, NULL), NRT_ERR_STATE);
-    CHECK_INT(nrt_run(conn), 0);
+    CHECK_INT(nrt_conn_run(conn), 0);
     CHECK_INT(drained, 1);
     CHECK_INT(one.calls, 1);
     CHECK_INT(one.status, 200);
@@ -186,7 +186,7 @@ static void calls_that_wait_end_when_a_callback_destroys_the_connection(const ch
     nrt_conn *conn = open_conn("nats://127.0.0.1:1");
     CHECK_INT(nrt_conn_post(conn, destroy, NULL), 0);
     CHECK_INT(nrt_conn_wait(conn, -1), NRT_ERR_CANCELED);
-    CHECK_INT(nrt_run(doomed(server)), 0);
+    CHECK_INT(nrt_conn_run(doomed(server)), 0);
     CHECK_INT(nrt_discover(doomed(server), NULL, &found), NRT_ERR_CANCELED);
     CHECK(found == NULL);
     CHECK_INT(nrt_stream_do(doomed(server), request, NULL, &bodies, NULL), NRT_ERR_CANCELED);
@@ -198,9 +198,9 @@ static void calls_that_wait_end_when_a_callback_destroys_the_connection(const ch
 static void a_stop_ends_one_run_also_when_it_comes_before(const char *server) {
     nrt_conn *conn = open_conn(server);
     CHECK_INT(nrt_conn_stop(conn), 0);
-    CHECK_INT(nrt_run(conn), 0);
+    CHECK_INT(nrt_conn_run(conn), 0);
     CHECK_INT(nrt_conn_post(conn, stop, NULL), 0);
-    CHECK_INT(nrt_run(conn), 0);
+    CHECK_INT(nrt_conn_run(conn), 0);
     seen one = {0}; /* it goes on as if nothing had been */
     CHECK_INT(nrt_conn_wait(conn, 5000), 0);
     send_to(conn, "http://echo.nats/", &one);

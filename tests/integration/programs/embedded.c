@@ -26,7 +26,7 @@ static int connect_to_it(void *arg) {
 }
 
 static void serve(nrt_conn *conn, const char *host) {
-    CHECK_INT(nrt_serve_fd(conn, host, connect_to_it, NULL, NULL, NULL, NULL), 0);
+    CHECK_INT(nrt_serve_fd(conn, host, NULL, connect_to_it, NULL, NULL, NULL), 0);
     CHECK_INT(nrt_conn_start(conn), 0);
     printf("ready\n");
     fflush(stdout);

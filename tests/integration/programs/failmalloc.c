@@ -130,7 +130,7 @@ static int serve(state *all, int host) {
     nrt_service_options options;
     nrt_service_options_init(&options);
     options.workers = host == 1 ? 2 : 0;
-    return nrt_serve(all->conn, hosts[host], host == 2 ? answer_later : answer, NULL, &options,
+    return nrt_serve(all->conn, hosts[host], &options, host == 2 ? answer_later : answer, NULL,
                      &all->services[host]);
 }
 

@@ -26,14 +26,15 @@ static void in_child(nrt_conn *conn, const nrt_request *request) {
     CHECK_INT(nrt_do(conn, request, NULL, &response), NRT_ERR_FORK);
     CHECK_INT(nrt_send(conn, request, NULL, on_result, NULL, NULL), NRT_ERR_FORK);
     CHECK_INT(nrt_cancel(conn, 1), NRT_ERR_FORK);
-    CHECK_INT(nrt_serve(conn, "child.nats", handle, NULL, NULL, &service), NRT_ERR_FORK);
+    CHECK_INT(nrt_serve(conn, "child.nats", NULL, handle, NULL, &service), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_dispatch(conn, 0), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_wait(conn, 0), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_post(conn, nothing, NULL), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_fd(conn), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_drain(conn, NULL, NULL), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_stop(conn), NRT_ERR_FORK);
-    CHECK_INT(nrt_run(conn), NRT_ERR_FORK);
+    CHECK_INT(nrt_conn_run(conn), NRT_ERR_FORK);
+    CHECK_INT(nrt_conn_run_until_signal(conn), NRT_ERR_FORK);
     CHECK_INT(nrt_conn_info_get(conn, &info), NRT_ERR_FORK);
     CHECK(response == NULL && service == NULL);
 }

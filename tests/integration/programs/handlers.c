@@ -170,11 +170,11 @@ int main(int argc, char **argv) {
     }
     options.on_ready = on_ready;
     nrt_service *service = NULL;
-    CHECK_INT(nrt_serve(connection, argv[2], handle, NULL, &options, &service), 0);
+    CHECK_INT(nrt_serve(connection, argv[2], &options, handle, NULL, &service), 0);
 
     pthread_t waiter;
     CHECK_INT(pthread_create(&waiter, NULL, wait_signal, &signals), 0);
-    CHECK_INT(nrt_run(connection), 0);
+    CHECK_INT(nrt_conn_run(connection), 0);
     CHECK_INT(pthread_join(waiter, NULL), 0);
     nrt_conn_destroy(connection);
     return 0;

@@ -113,9 +113,9 @@ static void start_one(load *all) {
 }
 
 static void write_stats(load *all) {
-    nrt_client_stats stats;
+    nrt_client_stats stats = {.size = sizeof(stats)};
     char line[256];
-    CHECK_INT(nrt_conn_client_stats(all->conn, &stats, sizeof(stats)), 0);
+    CHECK_INT(nrt_client_stats_get(all->conn, &stats), 0);
     int len = snprintf(line, sizeof(line), "stats %ju %ju %ju %ju %ju %ju %ju\n", stats.requests,
                        stats.attempts, stats.failures, stats.retries_refused,
                        stats.retries_idempotent, stats.retries_denied, stats.orphans);

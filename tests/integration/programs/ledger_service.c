@@ -137,11 +137,11 @@ int main(int argc, char **argv) {
     serve.on_ready = on_ready;
     serve.description = argv[3];
     self.workers = serve.workers > 0;
-    CHECK_INT(nrt_serve(self.conn, argv[2], handle, &self, &serve, NULL), 0);
+    CHECK_INT(nrt_serve(self.conn, argv[2], &serve, handle, &self, NULL), 0);
 
     pthread_t waiter;
     CHECK_INT(pthread_create(&waiter, NULL, wait_signal, &self), 0);
-    CHECK_INT(nrt_run(self.conn), 0);
+    CHECK_INT(nrt_conn_run(self.conn), 0);
     CHECK_INT(pthread_join(waiter, NULL), 0);
     nrt_conn_destroy(self.conn);
     close(self.ledger);

@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
     nrt_service_options_init(&service);
     service.on_ready = on_ready;
     service.on_ready_arg = &all;
-    CHECK_INT(nrt_serve(all.conn, "loop.nats", handle, &all, &service, NULL), 0);
+    CHECK_INT(nrt_serve(all.conn, "loop.nats", &service, handle, &all, NULL), 0);
     while (!all.drained || !all.ticks) {
         CHECK_INT(event_base_loop(base, EVLOOP_ONCE), 0);
     }

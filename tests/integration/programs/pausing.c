@@ -56,7 +56,7 @@ static nrt_service *serve_paused(state *all, const char *host) {
     options.on_ready = on_ready;
     options.on_ready_arg = all;
     options.paused = true;
-    CHECK_INT(nrt_serve(all->conn, host, handle, all, &options, &service), 0);
+    CHECK_INT(nrt_serve(all->conn, host, &options, handle, all, &service), 0);
     return service;
 }
 
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
     /* One that never took part does not hold up a drain. */
     serve_paused(&all, "two.nats");
     CHECK_INT(nrt_conn_drain(all.conn, on_stopped, &all), 0);
-    CHECK_INT(nrt_run(all.conn), 0);
+    CHECK_INT(nrt_conn_run(all.conn), 0);
     CHECK_INT(all.stopped, 2);
     CHECK_INT(all.ready, 2);
     nrt_conn_destroy(all.conn);

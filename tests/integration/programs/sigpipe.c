@@ -27,6 +27,7 @@ static void on_event(nrt_conn *conn, nrt_conn_event event, int error, const char
         break;
     case NRT_CONN_FAILED:
     case NRT_CONN_LAME_DUCK:
+    case NRT_CONN_BROKEN:
         CHECK(error < 0 && *detail);
         break;
     }

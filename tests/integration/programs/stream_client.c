@@ -163,7 +163,7 @@ static int do_all(const nrt_request *request) {
     on_end(NULL, NULL);
     printf("done %d %s\n", error, error ? nrt_conn_error(t.conn) : "");
     CHECK_INT(nrt_conn_drain(t.conn, NULL, NULL), 0);
-    CHECK_INT(nrt_run(t.conn), 0);
+    CHECK_INT(nrt_conn_run(t.conn), 0);
     nrt_conn_destroy(t.conn);
     return error != 0;
 }
@@ -211,7 +211,7 @@ int main(int argc, char **argv) {
         CHECK(t.got == t.sent && t.sum == t.sent_sum);
     }
     CHECK_INT(nrt_conn_drain(t.conn, NULL, NULL), 0);
-    CHECK_INT(nrt_run(t.conn), 0);
+    CHECK_INT(nrt_conn_run(t.conn), 0);
     nrt_conn_destroy(t.conn);
     nrt_request_destroy(request);
     return t.error ? 1 : 0;

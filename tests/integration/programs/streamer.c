@@ -479,7 +479,7 @@ int main(int argc, char **argv) {
     options.streaming = true;
     options.max_in_flight = 10000;
     options.on_ready = on_ready;
-    CHECK_INT(nrt_serve(connection, argv[2], on_request, &workers, &options, NULL), 0);
+    CHECK_INT(nrt_serve(connection, argv[2], &options, on_request, &workers, NULL), 0);
     pthread_t waiter;
     CHECK_INT(pthread_create(&waiter, NULL, wait_signal, &signals), 0);
     unsigned ticks = 0;

@@ -76,13 +76,13 @@ int main(int argc, char **argv) {
     options.on_ready = on_ready;
     options.on_ready_arg = &all;
     for (int i = 0; i < 3; i++) {
-        CHECK_INT(nrt_serve(all.conn, hosts[i], handle, &all, &options, &all.services[i]), 0);
+        CHECK_INT(nrt_serve(all.conn, hosts[i], &options, handle, &all, &all.services[i]), 0);
         CHECK(nrt_str_is(nrt_service_subject(all.services[i]), subjects[i]));
     }
     CHECK(nrt_str_is(nrt_service_host(all.services[1]), "two.nats"));
-    CHECK_INT(nrt_serve(all.conn, "TWO.nats", handle, &all, NULL, NULL), NRT_ERR_USAGE);
-    CHECK_INT(nrt_serve(all.conn, "two.example", handle, &all, NULL, NULL), NRT_ERR_HOST);
-    CHECK_INT(nrt_run(all.conn), 0);
+    CHECK_INT(nrt_serve(all.conn, "TWO.nats", NULL, handle, &all, NULL), NRT_ERR_USAGE);
+    CHECK_INT(nrt_serve(all.conn, "two.example", NULL, handle, &all, NULL), NRT_ERR_HOST);
+    CHECK_INT(nrt_conn_run(all.conn), 0);
     nrt_conn_destroy(all.conn);
     return 0;
 }

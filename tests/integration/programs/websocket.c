@@ -151,10 +151,10 @@ int main(int argc, char **argv) {
     options.workers = (unsigned)atoi(argv[3]);
     options.streaming = true;
     options.on_ready = on_ready;
-    CHECK_INT(nrt_serve(connection, argv[2], converse, NULL, &options, NULL), 0);
+    CHECK_INT(nrt_serve(connection, argv[2], &options, converse, NULL, NULL), 0);
     pthread_t waiter;
     CHECK_INT(pthread_create(&waiter, NULL, wait_signal, &signals), 0);
-    CHECK_INT(nrt_run(connection), 0);
+    CHECK_INT(nrt_conn_run(connection), 0);
     CHECK_INT(pthread_join(waiter, NULL), 0);
     nrt_conn_destroy(connection);
     return 0;

@@ -31,12 +31,12 @@ static void *elsewhere(void *arg) {
     CHECK_INT(nrt_do(conn, request, NULL, &response), NRT_ERR_THREAD);
     CHECK_INT(nrt_send(conn, request, NULL, on_result, NULL, NULL), NRT_ERR_THREAD);
     CHECK_INT(nrt_cancel(conn, 1), NRT_ERR_THREAD);
-    CHECK_INT(nrt_serve(conn, "elsewhere.nats", handle, NULL, NULL, &service), NRT_ERR_THREAD);
+    CHECK_INT(nrt_serve(conn, "elsewhere.nats", NULL, handle, NULL, &service), NRT_ERR_THREAD);
     CHECK_INT(nrt_conn_dispatch(conn, 0), NRT_ERR_THREAD);
     CHECK_INT(nrt_conn_wait(conn, 0), NRT_ERR_THREAD);
     CHECK_INT(nrt_conn_drain(conn, NULL, NULL), NRT_ERR_THREAD);
-    CHECK_INT(nrt_conn_stop(conn), NRT_ERR_THREAD);
-    CHECK_INT(nrt_run(conn), NRT_ERR_THREAD);
+    CHECK_INT(nrt_conn_run(conn), NRT_ERR_THREAD);
+    CHECK_INT(nrt_conn_run_until_signal(conn), NRT_ERR_THREAD);
     CHECK(response == NULL && service == NULL);
     for (int i = 0; i < 1000; i++) {
         CHECK_INT(nrt_conn_post(conn, count, &posted), 0);
