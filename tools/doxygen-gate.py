@@ -14,10 +14,10 @@ import tempfile
 # What is done to a header (a file, a text in it, what takes its place), and what Doxygen must say.
 BREAKS = {
     "a function without a comment": (
-        "conn.h", "NRT_API int nrt_run(", "NRT_API int nrt_walk(nrt_conn *conn);\n\nNRT_API int nrt_run(",
-        "nrt_run(nrt_conn *conn) (function) of file conn.h is not documented"),
+        "conn.h", "NRT_API int nrt_conn_run(", "NRT_API int nrt_walk(nrt_conn *conn);\n\nNRT_API int nrt_conn_run(",
+        "nrt_conn_run(nrt_conn *conn) (function) of file conn.h is not documented"),
     "a comment that is not about the second declaration": (
-        "conn.h", "NRT_API int nrt_run(nrt_conn *conn);", "NRT_API int nrt_run(nrt_conn *conn);\nNRT_API int nrt_walk(void);",
+        "conn.h", "NRT_API int nrt_conn_run(nrt_conn *conn);", "NRT_API int nrt_conn_run(nrt_conn *conn);\nNRT_API int nrt_walk(void);",
         "nrt_walk(void) (function) of file conn.h is not documented"),
     "a struct without a comment": (
         "loop.h", "/* Called by the adapter: descriptor", "typedef struct nrt_bare {\n    int fd; /* it */\n} nrt_bare;\n\n/* Called by the adapter: descriptor",

@@ -170,7 +170,6 @@ def test_a_program_outside_of_the_tree_works(installed, outside, world):
     nats = world.nats(monitor=True)
     env = {"NATS_URL": nats.url, "LD_LIBRARY_PATH": installed.lib}
     hello = world.start([os.path.join(folder, "hello")], env=env)
-    hello.expected = -15
     until(lambda: "nrt.requests.hello.nats.*" in str(nats.monitoring("/subsz?subs=1")), "hello serves")
     done = world.run([os.path.join(folder, "get"), "http://hello.nats/hello/you"], env=env)
     assert done.stdout == "hello you\n"
@@ -197,21 +196,6 @@ def test_every_example_is_small(installed, tmp_path):
 # ---- valgrind ----------------------------------------------------------------------------------
 
 
-# Where a signal ends a program, its threads still run, and what the C library holds for each looks lost: there is
-# only a pointer into it. Examples that end in good order go without this.
-RUNNING = """{
-   a thread that runs
-   Memcheck:Leak
-   match-leak-kinds: possible
-   fun:calloc
-   ...
-   fun:_dl_allocate_tls
-   ...
-   fun:pthread_create*
-}
-"""
-
-
 class Ground:
     """The examples under valgrind: an error or a leak is a failure."""
 
@@ -224,14 +208,10 @@ class Ground:
         return [shutil.which("valgrind"), "--leak-check=full", "--show-leak-kinds=definite,possible",
                 "--errors-for-leak-kinds=definite,possible", "--error-exitcode=99", os.path.join(self.folder, name), *args]
 
-    def serve(self, name, host, *args, handler=False, **options):
-        """A service, until it serves. With a `handler` for SIGTERM it ends in good order."""
+    def serve(self, name, host, *args, **options):
+        """A service, until it serves."""
         env = {**self.env, **options.pop("env", {})}
-        argv = self.argv(name, *args)
-        if not handler:
-            argv.insert(1, f"--suppressions={self.world.file('running.supp', RUNNING)}")
-        child = self.world.start(argv, name, env=env, **options)
-        child.expected = 0 if handler else -15
+        child = self.world.start(self.argv(name, *args), name, env=env, **options)
         subject = f"nrt.requests.{host}.*"
         until(lambda: subject in str(self.nats.monitoring("/subsz?subs=1")), f"{name} serves", DEADLINE * 3)
         return child
@@ -272,7 +252,7 @@ def test_curl_client_leaves_nothing_behind(ground):
 
 
 def test_serve_leaves_nothing_behind(ground):
-    serve = ground.serve("serve", "notes.nats", handler=True)
+    serve = ground.serve("serve", "notes.nats")
     assert '"status": 404' in ground.ask("get", "http://notes.nats/notes/none", expect=1)
     ground.end(serve)
 
@@ -293,7 +273,7 @@ def test_threads_leaves_nothing_behind(ground):
 
 def test_mhd_service_leaves_nothing_behind(ground):
     port = str(free_port())
-    service = ground.serve("mhd_service", "greet.nats", port, handler=True, stdin=subprocess.PIPE)
+    service = ground.serve("mhd_service", "greet.nats", port, stdin=subprocess.PIPE)
     assert ground.ask("get", "http://greet.nats/you") == "greetings to you\n"
     assert curl(f"http://127.0.0.1:{port}/you").text == "greetings to you\n"
     service.stdin.close()
@@ -301,7 +281,7 @@ def test_mhd_service_leaves_nothing_behind(ground):
 
 
 def test_weather_leaves_nothing_behind(ground):
-    service = ground.serve("weather", "weather.nats", handler=True, env={"HTTP_PORT": "0"})
+    service = ground.serve("weather", "weather.nats", env={"HTTP_PORT": "0"})
     url = service.wait_line(r"listening on (http://\S+)").group(1)
     body = '{"city":"london"}'
     assert json.loads(ground.world.get(ground.nats, "-d", body, "http://weather.nats/city").stdout)[0]["main"]
