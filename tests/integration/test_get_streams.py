@@ -1,18 +1,24 @@
 """`nrt get` with bodies of any size and duration: what is sent is read as it goes, what comes is
 printed when it comes, and what breaks off does not pass for whole."""
 
+import fcntl
 import hashlib
 import os
 import pty
+import re
 import select
 import signal
+import struct
 import subprocess
+import termios
+import time
 
 import pytest
 
 from harness import gowire
 from harness.clock import DEADLINE, LONG, SLOW, Stopwatch, until
 from harness.message import Request, parse_request
+from harness.origin import plain
 from harness.world import NRT, sanitized
 from test_bridge_streams import Sized, digest_of, pattern
 
@@ -302,28 +308,52 @@ def test_an_old_service_gets_a_slow_body_in_one_message(world, nats, peer):
 # ---- progress ------------------------------------------------------------------------------------
 
 
-def on_terminal(nats, *args, stop_at=None):
-    """Runs it with a terminal as standard error; what was shown there. It is stopped when `stop_at`
-    is."""
-    leader, follower = pty.openpty()
-    child = subprocess.Popen([NRT, "get", "--server", nats.url, *args], stderr=follower,
-                             stdout=subprocess.DEVNULL)
-    os.close(follower)
-    shown = b""
-    with child:
-        while True:
+class Shown:
+    """nrt get with a terminal as standard error; what is shown there."""
+
+    def __init__(self, world, nats, *args, columns=80, term="xterm", foreground=True):
+        self.leader, follower = pty.openpty()
+        self.resize(columns)
+        take = "exec \"$@\"" if foreground else "set -m; \"$@\" & wait"
+        self.child = subprocess.Popen(["setsid", "-c", "bash", "-c", take, "bash", NRT, "get", "--server", nats.url, *args],
+                                      stdin=follower, stderr=follower, stdout=subprocess.DEVNULL,
+                                      env={**os.environ, "TERM": term})
+        os.close(follower)
+        self.bytes = b""
+        world.closing(self)
+
+    def resize(self, columns):
+        fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def more(self, seconds=0.02):
+        """False when nobody has the terminal any more."""
+        if select.select([self.leader], [], [], seconds)[0]:
             try:
-                piece = os.read(leader, 4096)
-            except OSError:  # nobody has it any more
-                break
-            shown += piece
-            if not piece:
-                break
-            if stop_at and stop_at in shown:
-                child.send_signal(signal.SIGTERM)
-        child.wait(DEADLINE)
-    os.close(leader)
-    return shown.decode()
+                self.bytes += os.read(self.leader, 65536)
+            except OSError:
+                return False
+        return True
+
+    def wait(self, done):
+        end = time.monotonic() + DEADLINE
+        while not done():
+            assert self.more() and time.monotonic() < end, self.bytes
+
+    def lines(self):
+        return [line for line in self.bytes.decode().replace("\x1b[K", "").split("\r") if line]
+
+    def end(self):
+        """All that was shown, once it is over."""
+        end = time.monotonic() + DEADLINE
+        while self.more():
+            assert time.monotonic() < end, self.bytes
+        self.child.wait(DEADLINE)
+        return self.bytes.decode()
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        os.close(self.leader)
 
 
 def half_then_wait(connection):
@@ -333,19 +363,73 @@ def half_then_wait(connection):
 
 
 def test_a_long_download_shows_how_far_it_is(world, nats):
+    """A bar, the rate and the time left; as wide as the terminal is now; and gone when it is over."""
     world.serve(nats, "weather.nats", world.origin(script=half_then_wait))
-    shown = on_terminal(nats, "-o", "/dev/null", url("/"), stop_at=b"left")
-    assert "received  50 %  2.0 MiB of 4.0 MiB, " in shown and "MiB/s, 0:0" in shown
-    assert shown.endswith("\r\x1b[K")  # and is gone when it is over
+    shown = Shown(world, nats, "-o", "/dev/null", url("/"))
+    shown.wait(lambda: b"left" in shown.bytes)
+    assert re.search(r"received  50 % \[=+> +\]  2.0 MiB of 4.0 MiB, [\d.]+ [MK]iB/s, 0:0\d left", shown.bytes.decode())
+    shown.resize(40)
+    shown.wait(lambda: any(len(line) == 39 for line in shown.lines()))
+    shown.resize(132)
+    shown.wait(lambda: any(len(line) > 100 for line in shown.lines()))
+    assert all(len(line) < 132 for line in shown.lines())
+    shown.child.send_signal(signal.SIGTERM)
+    assert shown.end().endswith("\r\x1b[K")
+
+
+def test_a_download_of_unknown_length_shows_how_much_has_come(world, nats):
+    def script(connection):
+        connection.read()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(3 << 20))
+        connection.wait_closed()
+    world.serve(nats, "weather.nats", world.origin(script=script))
+    shown = Shown(world, nats, "-o", "/dev/null", url("/"))
+    shown.wait(lambda: b"received 3.0 MiB, " in shown.bytes)
+    assert "left" not in shown.bytes.decode() and "%" not in shown.bytes.decode()
+
+
+def test_a_long_upload_shows_how_far_it_is(world, nats):
+    def script(connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.sock.recv(1)
+        connection.wait_closed()
+    world.serve(nats, "weather.nats", world.origin(script=script))
+    shown = Shown(world, nats, "-o", "/dev/null", "-T", world.file("big", bytes(64 << 20)), url("/"))
+    shown.wait(lambda: re.search(rb"sent +\d+ % \[=*> +\]  [\d.]+ .?i?B of 64.0 MiB, [\d.]+ .?i?B/s, ", shown.bytes))
+
+
+def test_a_terminal_that_knows_no_escapes_gets_none(world, nats):
+    world.serve(nats, "weather.nats", world.origin(script=half_then_wait))
+    shown = Shown(world, nats, "-o", "/dev/null", url("/"), term="dumb")
+    shown.wait(lambda: b"left" in shown.bytes)
+    shown.child.send_signal(signal.SIGTERM)
+    text = shown.end()
+    assert "\x1b" not in text and re.search(r"\r +\r$", text), "blanks take it away"
+
+
+def slow_by(seconds):
+    def script(connection):
+        connection.read()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhi")
+        assert not select.select([connection.sock], [], [], seconds)[0]
+        connection.send("ho")
+        connection.close()
+    return script
 
 
 @pytest.mark.parametrize("option", ["-s", "--no-progress-meter"])
 def test_progress_is_not_shown_where_nobody_wants_it(world, nats, option):
-    def script(connection):
-        connection.read()
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhi")
-        assert not select.select([connection.sock], [], [], 1.5)[0]  # longer than it takes to show
-        connection.send("ho")
-        connection.close()
-    world.serve(nats, "weather.nats", world.origin(script=script))
-    assert on_terminal(nats, option, "-o", "/dev/null", url("/")) == ""
+    world.serve(nats, "weather.nats", world.origin(script=slow_by(1.5)))  # longer than it takes to show
+    assert Shown(world, nats, option, "-o", "/dev/null", url("/")).end() == ""
+
+
+def test_progress_is_not_shown_by_a_program_in_the_background(world, nats):
+    world.serve(nats, "weather.nats", world.origin(script=slow_by(1.5)))
+    shown = Shown(world, nats, "-o", "/dev/null", url("/"), foreground=False)
+    assert "received" not in shown.end()
+
+
+def test_what_is_quick_shows_nothing(world, nats):
+    world.serve(nats, "weather.nats", world.origin(plain(b"x" * 4194304)))
+    assert Shown(world, nats, "-o", "/dev/null", url("/")).end() == ""

@@ -184,20 +184,28 @@ void nrt__get_show_trailers(const nrt_fields *trailers);
 /* ---- get_progress.c ------------------------------------------------------------------------ */
 
 typedef struct nrt__progress {
-    bool wanted; /* there is a terminal, and nobody minds */
-    bool shown;
+    bool wanted;      /* there is a terminal, and nobody minds */
+    size_t drawn;     /* characters that stand there; 0: nothing */
     const char *what; /* NULL: nothing under way */
     uint64_t total;   /* bytes; 0: not known */
     double began_s;
+    uint64_t noted; /* bytes when it was last looked at, and when that was */
+    double noted_s;
+    double per_s; /* bytes, of the last few seconds; negative: not known yet */
 } nrt__progress;
 
 void nrt__progress_begin(nrt__progress *progress, const char *what, uint64_t total, double now_s);
+
+/* Looks how far it is, and draws that once it has taken a second. */
 void nrt__progress_show(nrt__progress *progress, uint64_t done, double now_s);
+
+/* Takes the line away. */
 void nrt__progress_end(nrt__progress *progress);
 
-/* The line, as snprintf. */
-int nrt__progress_write(const nrt__progress *progress, uint64_t done, double now_s, char *out,
-                        size_t size);
+/* What `show` does, one after the other: the rate, and the line, shorter than `width`. */
+void nrt__progress_note(nrt__progress *progress, uint64_t done, double now_s);
+void nrt__progress_write(const nrt__progress *progress, uint64_t done, size_t width, char *out,
+                         size_t size);
 
 /* ---- get_signals.c: the service learns that nobody waits, then we end as any program would
  * ------ */
