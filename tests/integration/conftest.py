@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -18,6 +19,12 @@ from harness.world import World  # noqa: E402
 # is started from there inherits it. What is handled here is at its default there.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Another nats-server than the installed one: what is started by name is this one then.
+if os.environ.get("NRT_NATS_SERVER"):
+    other = tempfile.TemporaryDirectory(prefix="nrt-nats-server-")
+    os.symlink(os.path.abspath(os.environ["NRT_NATS_SERVER"]), os.path.join(other.name, "nats-server"))
+    os.environ["PATH"] = f"{other.name}:{os.environ['PATH']}"
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -16,7 +16,7 @@ import pytest
 
 from harness.clock import DEADLINE, until
 from harness.natsserver import cluster
-from harness.world import NRT
+from harness.world import NRT, sanitized
 
 
 class Terminal:
@@ -274,3 +274,52 @@ def test_a_terminal_of_another_size_is_filled(world, nodes, services):
     until(lambda: len(top.lines) == 10 and any(len(line) > 80 for line in top.lines), "wider, and lower")
     top.resize(4, 30)
     until(lambda: top.lines == ["too small"], "it says so")
+
+
+# ---- many --------------------------------------------------------------------------------------
+
+CONNS, HOSTS = 25, 40  # a thousand instances
+CPU_MAX = 0.06  # seconds of CPU that a look at them may take; 0.0125 when this was written
+
+
+def cpu_of(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+        numbers = stat.read().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_thousand_instances(world, nats):
+    """All of them are counted, each request once; an ordinary terminal is enough; and a look is cheap."""
+    crowd = world.program("crowd", nats.url, CONNS, HOSTS)
+    crowd.expected = -signal.SIGTERM
+    crowd.wait_line("^ready$", "stdout", timeout=3 * DEADLINE)
+    world.run([NRT, "bench", "--server", nats.url, "-n", "2000", "-c", "32", "http://s007.nats/"])
+    got = json_of(world, nats, "--interval", "1s")
+    assert len(got["services"]) == HOSTS and got["skipped"] == 0
+    for one in got["services"]:
+        assert len(one["instances"]) == CONNS
+        assert one["requests"] == sum(instance["requests"] for instance in one["instances"])
+        assert one["requests"] == (2000 if one["host"] == "s007.nats" else 0), one["host"]
+
+    top = world.closing(Terminal(nats, "--interval", "1s"))
+    until(lambda: "40 services, 1000 instances" in top.lines[0], "all are there", timeout=3 * DEADLINE)
+    load(world, nats, "http://s031.nats/")
+    until(lambda: top.lines[3].startswith("s031.nats ") and "LATELY" in top.lines[2], "who has load comes first", timeout=3 * DEADLINE)
+    assert "rows 1-20 of 40" in top.lines[1] and len(top.lines) == 24 and all(len(line) <= 80 for line in top.lines)
+    top.type("\033[F")
+    until(lambda: "rows 21-40 of 40" in top.lines[1] and top.row("s039.nats"), "the end")
+    top.type("\033[H/s03")
+    until(lambda: "10 services, 250 instances" in top.lines[0] and "rows" not in top.lines[1], "those with s03")
+    top.type("\r")
+    until(lambda: top.selected() == "s031.nats", "it is the first one")
+    top.type("\r")
+    until(lambda: "nrt top > s031.nats" in top.lines[0] and "25 instances" in top.lines[0] and "rows 1-20 of 25" in top.lines[1],
+          "its instances")
+
+    def frames():
+        top.read()
+        return top.seen.count(b"\033[J")
+    first, spent = frames(), cpu_of(top.process)
+    until(lambda: frames() >= first + 5, "five looks", timeout=3 * DEADLINE)
+    each = (cpu_of(top.process) - spent) / 5
+    assert sanitized() or each < CPU_MAX, f"{each * 1000:.0f} ms of CPU for a look"

@@ -328,7 +328,8 @@ static size_t put_help(line *to, size_t room) {
 
 /* ---- the frame ---- */
 
-static void put_head(line *to) {
+/* `rows`: how many of them there is room for. */
+static void put_head(line *to, size_t rows) {
     const nrt__top_screen *screen = to->screen;
     char text[200];
     char rate[32];
@@ -361,6 +362,11 @@ static void put_head(line *to) {
                        *screen->filter || screen->typing ? ", with \"" : "", screen->filter,
                        *screen->filter || screen->typing ? "\"" : "",
                        screen->paused ? ", held" : "");
+        size_t end = strlen(text);
+        if (rows > 0 && rows < screen->count) {
+            (void)snprintf(text + end, sizeof(text) - end, ", rows %zu-%zu of %zu",
+                           screen->first + 1, screen->first + rows, screen->count);
+        }
         put_text(to, screen->style->dim, text, screen->width);
     }
     end_line(to, false);
@@ -390,6 +396,10 @@ static void settle(nrt__top_screen *screen, size_t room) {
     if (screen->selected >= screen->first + room) {
         screen->first = screen->selected - room + 1;
     }
+    if (screen->first + room >
+        screen->count) { /* no empty lines below where there are rows above */
+        screen->first = screen->count > room ? screen->count - room : 0;
+    }
 }
 
 static size_t put_table(line *to, nrt__top_screen *screen, size_t room) {
@@ -397,7 +407,6 @@ static size_t put_table(line *to, nrt__top_screen *screen, size_t room) {
     size_t used = 1;
     put_titles(to, &wide);
     end_line(to, false);
-    settle(screen, room - 1);
     for (size_t i = screen->first; i < screen->count && used < room; i++, used++) {
         put_row(to, &screen->rows[i], &wide, i == screen->selected);
         end_line(to, false);
@@ -423,7 +432,11 @@ void nrt__top_draw(nrt__buf *out, nrt__top_screen *screen) {
     }
     size_t room = screen->height - AROUND;
     size_t used = 0;
-    put_head(&to);
+    bool table = screen->page == NRT__TOP_SERVICES || screen->page == NRT__TOP_INSTANCES;
+    if (table) {
+        settle(screen, room - 1);
+    }
+    put_head(&to, table ? room - 1 : 0);
     switch (screen->page) {
     case NRT__TOP_SERVICES:
     case NRT__TOP_INSTANCES:
