@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
         for (int j = 0; j < hosts; j++) {
             char host[32];
             snprintf(host, sizeof(host), "s%03d.nats", j);
-            CHECK_INT(nrt_serve(conn, host, handle, names[i], &options, NULL), 0);
+            CHECK_INT(nrt_serve(conn, host, &options, handle, names[i], NULL), 0);
         }
         CHECK_INT(nrt_conn_start(conn), 0);
     }
