@@ -286,6 +286,43 @@ static void admin_close(void *arg) {
     conn->admin_close = NULL;
 }
 
+/* 0, or the error: `detail` says what it is in words. */
+static int listen_on(nrt__admin *admin, const char *listen, const char **url, char *detail,
+                     size_t detail_size) {
+    nrt__front_options options;
+    nrt__front_options_init(&options);
+    options.max_connections = NRT__ADMIN_CONNECTIONS;
+    options.max_requests = REQUESTS_MAX;
+    options.head_timeout_ms = HEAD_TIMEOUT_MS;
+    options.idle_timeout_ms = IDLE_TIMEOUT_MS;
+    options.answer = on_request;
+    options.forget = forget;
+    options.answer_arg = admin;
+    int error = 0;
+    nrt__front *front = nrt__front_open(admin->conn, listen, &options, &error, detail, detail_size);
+    if (!front) {
+        return error;
+    }
+    nrt__front_destroy(admin->front);
+    admin->front = front;
+    const char *where = nrt__front_url(front);
+    admin->local =
+        strncmp(where, "http://127.", 11) == 0 || strncmp(where, "http://[::1]", 12) == 0;
+    if (url) {
+        *url = where;
+    }
+    return 0;
+}
+
+int nrt__admin_move(nrt_conn *conn, const char *listen, const char **url, char *detail,
+                    size_t detail_size) {
+    nrt__loop *loop = nrt__conn_loop(conn);
+    nrt__loop_enter(loop);
+    int error = listen_on(conn->admin, listen, url, detail, detail_size);
+    nrt__loop_leave(loop);
+    return error;
+}
+
 int nrt__admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options *options,
                     const nrt__admin_gateway *gateway, const char **url, char *detail,
                     size_t detail_size) {
@@ -313,29 +350,13 @@ int nrt__admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options 
     nrt__buf_init(&admin->metrics[0].text, NRT__ADMIN_TEXT_MAX);
     nrt__buf_init(&admin->metrics[1].text, NRT__ADMIN_TEXT_MAX);
     nrt__buf_init(&admin->services.text, NRT__ADMIN_TEXT_MAX);
-    nrt__front_options front;
-    nrt__front_options_init(&front);
-    front.max_connections = NRT__ADMIN_CONNECTIONS;
-    front.max_requests = REQUESTS_MAX;
-    front.head_timeout_ms = HEAD_TIMEOUT_MS;
-    front.idle_timeout_ms = IDLE_TIMEOUT_MS;
-    front.answer = on_request;
-    front.forget = forget;
-    front.answer_arg = admin;
-    int error = 0;
-    admin->front = nrt__front_open(conn, listen, &front, &error, detail, detail_size);
-    if (!admin->front) {
+    int error = listen_on(admin, listen, url, detail, detail_size);
+    if (error < 0) {
         free(admin);
         return error;
     }
-    const char *where = nrt__front_url(admin->front);
-    admin->local =
-        strncmp(where, "http://127.", 11) == 0 || strncmp(where, "http://[::1]", 12) == 0;
     conn->admin = admin;
     conn->admin_close = admin_close;
-    if (url) {
-        *url = where;
-    }
     return 0;
 }
 

@@ -240,8 +240,7 @@ static void write_gateway(nrt__metrics *m, const nrt__admin_gateway *gateway) {
     }
     write_tallies(m, &from);
     nrt__metrics_one(m, "nrt_gateway_connections", NRT__METRIC_GAUGE,
-                     "Connections of HTTP clients.",
-                     *gateway->front ? nrt__front_connections(*gateway->front) : 0);
+                     "Connections of HTTP clients.", *gateway->connections);
 }
 
 bool nrt__admin_metrics(nrt__admin *admin, bool open) {

@@ -2,6 +2,7 @@
 #include "bridge/front.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,10 +44,8 @@ static bool is_own(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == getpid();
 }
 
-static void on_acceptable(void *arg, unsigned events) {
-    nrt__front *front = arg;
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+static void accept_some(nrt__front *front, int most) {
+    for (int i = 0; i < most; i++) {
         struct sockaddr_storage peer = {0};
         socklen_t len = sizeof(peer);
         int fd = accept4(front->listener.fd, (struct sockaddr *)&peer, &len,
@@ -72,6 +71,37 @@ static void on_acceptable(void *arg, unsigned events) {
     }
 }
 
+/* Services that routes lead to are counted from the start. */
+static void make_tallies(const nrt__front_options *options) {
+    for (size_t i = 0; options->tallies && i < nrt__routes_count(options->routes); i++) {
+        const char *pattern;
+        const char *host;
+        nrt__routes_at(options->routes, i, &pattern, &host);
+        nrt__tallies_find(options->tallies, nrt_str_from(host), true);
+    }
+}
+
+/* 0, or the error; *bad is the one that is no network. */
+static int read_trusted(const nrt__front_options *options, nrt__cidr **trusted, const char **bad) {
+    nrt__cidr *list = calloc(options->trusted_count + 1, sizeof(*list));
+    int error = list ? 0 : NRT_ERR_MEMORY;
+    for (size_t i = 0; i < options->trusted_count && error == 0; i++) {
+        error = nrt__cidr_read(options->trusted[i], &list[i]);
+        *bad = options->trusted[i];
+    }
+    if (error < 0) {
+        free(list);
+        list = NULL;
+    }
+    *trusted = list;
+    return error;
+}
+
+static void on_acceptable(void *arg, unsigned events) {
+    (void)events;
+    accept_some(arg, ACCEPTS_PER_EVENT);
+}
+
 nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front_options *options,
                             int *error, char *detail, size_t detail_size) {
     nrt__front *front = calloc(1, sizeof(*front));
@@ -84,33 +114,24 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
     front->options = *options;
     front->conns.next = front->conns.prev = &front->conns;
     snprintf(front->via, sizeof(front->via), "1.1 %s", options->via);
-    front->trusted = calloc(options->trusted_count + 1, sizeof(*front->trusted));
-    if (!front->trusted) {
+    const char *bad = "";
+    *error = read_trusted(options, &front->trusted, &bad);
+    if (*error < 0) {
+        if (*error == NRT_ERR_USAGE) {
+            snprintf(detail, detail_size,
+                     "\"%s\" is not an address, a network such as 10.0.0.0/8, or unix", bad);
+        }
         goto fail;
     }
-    for (size_t i = 0; i < options->trusted_count; i++) {
-        *error = nrt__cidr_read(options->trusted[i], &front->trusted[i]);
-        if (*error < 0) {
-            snprintf(detail, detail_size,
-                     "\"%s\" is not an address, a network such as 10.0.0.0/8, or unix",
-                     options->trusted[i]);
-            goto fail;
-        }
-    }
-    int fd = nrt__listen(listen, options->listen_mode, front->url, sizeof(front->url), detail,
-                         detail_size);
+    const nrt__listen_options how = {options->listen_mode, options->share_port};
+    int fd = nrt__listen(listen, &how, front->url, sizeof(front->url), detail, detail_size);
     if (fd < 0) {
         *error = fd;
         goto fail;
     }
     nrt__loop *loop = nrt__conn_loop(conn);
     nrt__loop_enter(loop);
-    for (size_t i = 0; options->tallies && i < nrt__routes_count(options->routes); i++) {
-        const char *pattern;
-        const char *host;
-        nrt__routes_at(options->routes, i, &pattern, &host);
-        nrt__tallies_find(options->tallies, nrt_str_from(host), true);
-    }
+    make_tallies(options);
     *error = options->answer ? 0 : nrt__client_listen(conn->client);
     if (*error == 0) {
         *error = nrt__io_open(loop, &front->listener, fd, NRT_IO_READ, on_acceptable, front);
@@ -137,6 +158,33 @@ size_t nrt__front_connections(const nrt__front *front) {
 
 bool nrt__front_is_draining(const nrt__front *front) {
     return front->draining;
+}
+
+int nrt__front_update(nrt__front *front, const nrt__front_options *options) {
+    nrt__cidr *trusted;
+    const char *bad;
+    int error = read_trusted(options, &trusted, &bad);
+    if (error < 0) {
+        return error;
+    }
+    make_tallies(options);
+    if (options->listen_mode != front->options.listen_mode && nrt__io_is_open(&front->listener) &&
+        strncmp(front->url, "unix:", 5) == 0) {
+        nrt__listen_chmod(front->url + 5, options->listen_mode);
+    }
+    free(front->trusted);
+    front->trusted = trusted;
+    front->options = *options;
+    for (nrt__front_conn *conn = front->conns.next; conn != &front->conns; conn = conn->next) {
+        nrt__front_conn_trust(conn);
+    }
+    return 0;
+}
+
+void nrt__front_share_port(nrt__front *front, bool share) {
+    if (nrt__io_is_open(&front->listener)) {
+        nrt__listen_share(front->listener.fd, share);
+    }
 }
 
 static void stop_listening(nrt__front *front) {
@@ -179,6 +227,20 @@ static void on_drain_timeout(nrt__timer *timer, void *arg) {
     nrt__log(nrt__front_env(front), NRT_LOG_WARN,
              "%zu connections are closed: they did not end in time", front->conn_count);
     close_all(front, NULL);
+}
+
+void nrt__front_retire(nrt__front *front, void (*done)(void *arg), void *arg) {
+    nrt__loop *loop = nrt__conn_loop(front->conn);
+    nrt__loop_enter(loop);
+    if (nrt__io_is_open(&front->listener)) {
+        accept_some(front, INT_MAX); /* who has connected already is not turned away */
+    }
+    front->draining = true;
+    front->drained = done;
+    front->drained_arg = arg;
+    stop_listening(front);
+    nrt__front_check_drained(front);
+    nrt__loop_leave(loop);
 }
 
 void nrt__front_drain(nrt__front *front, void (*done)(void *arg), void *arg) {

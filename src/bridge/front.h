@@ -55,6 +55,8 @@ typedef struct nrt__front_options {
     bool long_poll;            /* and longer, once a service has accepted it, while that is alive */
     uint32_t drain_timeout_ms; /* what is not over by then is broken off; 30,000 */
     nrt__tallies *tallies; /* where requests are counted, by service; NULL: nowhere. Outlives it */
+    size_t *connections;   /* counts those of several fronts; NULL: nobody does. Outlives it */
+    bool share_port;       /* with another front that is going to be retired */
     void (*on_request)(const nrt__front_record *record, void *arg); /* NULL: not told */
     void *on_request_arg;
     bool detailed;                   /* its records have what takes some time to find out */
@@ -78,6 +80,19 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
 
 /* "http://127.0.0.1:9090" or "unix:/path": where it listens. Lives as long as the front. */
 const char *nrt__front_url(const nrt__front *front);
+
+/* Goes by other options from now on: requests that begin, connections that are there and those that
+ * come. What is under way goes on as it began, and where it listens stays. Without memory for it
+ * everything is left as it was: NRT_ERR_MEMORY; NRT_ERR_USAGE: a network is none. */
+int nrt__front_update(nrt__front *front, const nrt__front_options *options);
+
+/* Others may bind the port besides, who set share_port: until it is retired. */
+void nrt__front_share_port(nrt__front *front, bool share);
+
+/* Stops listening, takes what waited for that, and lets connections go on: each closes with the
+ * next response, or once it has been idle for long enough. `done(arg)` is called after the last
+ * one, at once if there is none. nrt__front_drain may follow. */
+void nrt__front_retire(nrt__front *front, void (*done)(void *arg), void *arg);
 
 /* Connections of clients, and whether it takes no more of them. */
 size_t nrt__front_connections(const nrt__front *front);

@@ -44,6 +44,9 @@ void nrt__front_conn_close(nrt__front_conn *conn) {
     conn->prev->next = conn->next;
     conn->next->prev = conn->prev;
     front->conn_count--;
+    if (front->options.connections) {
+        --*front->options.connections;
+    }
     free(conn);
     nrt__front_check_drained(front);
 }
@@ -405,13 +408,12 @@ static const nrt__stream_events stream_events = {
     .broken = on_broken,
 };
 
-static bool is_trusted(const nrt__front *front, const struct sockaddr_storage *peer) {
-    for (size_t i = 0; i < front->options.trusted_count; i++) {
-        if (nrt__cidr_has(&front->trusted[i], peer)) {
-            return true;
-        }
+void nrt__front_conn_trust(nrt__front_conn *conn) {
+    const nrt__front *front = conn->front;
+    conn->trusted = false;
+    for (size_t i = 0; i < front->options.trusted_count && !conn->trusted; i++) {
+        conn->trusted = nrt__cidr_has(&front->trusted[i], &conn->peer);
     }
-    return false;
 }
 
 void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_storage *peer) {
@@ -434,7 +436,7 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
     limits.target = options->max_target;
     conn->front = front;
     conn->peer = *peer;
-    conn->trusted = is_trusted(front, peer);
+    nrt__front_conn_trust(conn);
     conn->local = peer->ss_family == AF_UNIX;
     nrt__peer_name(peer, conn->peer_name, sizeof(conn->peer_name));
     nrt__h1_reader_init(&conn->reader, &limits);
@@ -446,6 +448,9 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
     front->conns.prev->next = conn;
     front->conns.prev = conn;
     front->conn_count++;
+    if (front->options.connections) {
+        ++*front->options.connections;
+    }
     begin_request(conn);
     if (front->conn_count > front->options.max_connections) {
         conn->keep_alive = false;

@@ -35,18 +35,19 @@ struct nrt__front_conn {
     nrt__buf pending; /* bytes that came behind: of the body, the tunnel, or the next request */
     nrt__timer timer;
     nrt_exchange_id exchange;
-    unsigned attempts;  /* at the exchange, known when it is over */
-    uint64_t sent_seen; /* of the stream, when the timer last looked */
-    uint64_t requests;  /* on this connection so far */
-    uint64_t body_len;  /* of the request, so far */
-    int64_t began_ms;   /* the request, for the record */
-    int64_t began_ns;   /* the same, where it is counted or logged in detail */
-    int64_t asked_ns;   /* when it went to NATS, likewise; 0: not yet */
-    int64_t headed_ns;  /* and when the response's head came */
-    nrt_str about[4];   /* who answered: as in the record, in the request's arena */
-    nrt__trace trace;   /* where `traced` */
-    nrt_str host;       /* the service's; of the route, or in the request's arena */
-    uint64_t bytes;     /* of the response's body */
+    unsigned attempts;            /* at the exchange, known when it is over */
+    uint64_t sent_seen;           /* of the stream, when the timer last looked */
+    uint64_t requests;            /* on this connection so far */
+    uint64_t body_len;            /* of the request, so far */
+    int64_t began_ms;             /* the request, for the record */
+    int64_t began_ns;             /* the same, where it is counted or logged in detail */
+    int64_t asked_ns;             /* when it went to NATS, likewise; 0: not yet */
+    int64_t headed_ns;            /* and when the response's head came */
+    nrt_str about[4];             /* who answered: as in the record, in the request's arena */
+    nrt__trace trace;             /* where `traced` */
+    nrt_str host;                 /* the service's, in the request's arena */
+    nrt__route_settings settings; /* of its route, with the front's where that has none */
+    uint64_t bytes;               /* of the response's body */
     size_t held;        /* of them: not yet with the socket, so no credit was given for them */
     size_t lingered;    /* bytes passed over */
     const char *why;    /* with failed: in words, static; or NULL */
@@ -98,6 +99,9 @@ void nrt__front_check_drained(nrt__front *front);
 
 /* Takes over a connected descriptor. */
 void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_storage *peer);
+
+/* Whether its X-Forwarded-* are believed: by what the front goes by now. */
+void nrt__front_conn_trust(nrt__front_conn *conn);
 
 /* Closes it at once; an exchange under way is canceled. */
 void nrt__front_conn_close(nrt__front_conn *conn);

@@ -47,6 +47,15 @@ static int direct_host(nrt__front_conn *conn, nrt_str authority, const char **de
     return conn->host.ptr ? 0 : NRT_ERR_MEMORY;
 }
 
+/* What a route does not say, the front does. Kept by the request: options may change meanwhile. */
+static void settle(nrt__front_conn *conn) {
+    const nrt__front_options *options = &conn->front->options;
+    nrt__route_settings *own = &conn->settings;
+    own->timeout_ms = own->timeout_ms > 0 ? own->timeout_ms : options->timeout_ms;
+    own->max_body = own->max_body > 0 ? own->max_body : options->max_body;
+    own->long_poll = own->long_poll || options->long_poll;
+}
+
 static int find_service(nrt__front_conn *conn, const char **detail) {
     const nrt__front_options *options = &conn->front->options;
     nrt__message *request = &conn->request;
@@ -55,16 +64,21 @@ static int find_service(nrt__front_conn *conn, const char **detail) {
     if (error < 0) {
         return error;
     }
+    conn->settings = (nrt__route_settings){0};
     if (options->proxy && nrt__host_is_nats(request->host)) {
+        settle(conn);
         return direct_host(conn, request->host, detail);
     }
-    conn->host = nrt__routes_find(options->routes, request->host, request->target);
-    if (!conn->host.ptr) {
+    nrt_str host =
+        nrt__routes_find(options->routes, request->host, request->target, &conn->settings);
+    settle(conn);
+    if (!host.ptr) {
         *detail = options->proxy && absolute ? "this proxy leads to .nats hosts only"
                                              : nrt_error_text(NRT_ERR_NO_ROUTE);
         return NRT_ERR_NO_ROUTE;
     }
-    return 0;
+    conn->host = nrt__arena_copy(&request->arena, host); /* the route may go before the request */
+    return conn->host.ptr ? 0 : NRT_ERR_MEMORY;
 }
 
 /* Everything but the body is known. */
@@ -80,7 +94,7 @@ static int check_head(nrt__front_conn *conn, const char **detail) {
         error = find_service(conn, detail);
     }
     if (error == 0 && request->framing == NRT__FRAMING_LENGTH &&
-        request->length > conn->front->options.max_body) {
+        request->length > conn->settings.max_body) {
         error = NRT_ERR_TOO_LARGE;
     }
     return error;
@@ -265,7 +279,7 @@ int nrt__front_on_head(nrt__front_conn *conn, const char **detail) {
 /* The exchange has begun. */
 static void begun(nrt__front_conn *conn) {
     conn->asked_ns = nrt__front_now_ns(conn->front);
-    if (conn->front->options.long_poll) {
+    if (conn->settings.long_poll) {
         nrt__client_wait_long(nrt__front_client(conn), conn->exchange);
     }
 }
@@ -280,7 +294,7 @@ int nrt__front_open_stream(nrt__front_conn *conn, nrt_str body) {
     conn->collecting = false;
     request->body = body;
     request->has_length = request->framing == NRT__FRAMING_LENGTH;
-    error = nrt__client_open(nrt__front_client(conn), request, conn->front->options.timeout_ms,
+    error = nrt__client_open(nrt__front_client(conn), request, conn->settings.timeout_ms,
                              &nrt__front_events, conn, &conn->exchange, &taken);
     if (error < 0) {
         conn->exchange = 0;
@@ -306,7 +320,7 @@ static int write_body(nrt__front_conn *conn, nrt_str bytes, size_t *sent) {
 int nrt__front_on_body(nrt__front_conn *conn, nrt_str bytes) {
     size_t sent = 0;
     conn->body_len += bytes.len;
-    if (conn->body_len > conn->front->options.max_body) {
+    if (conn->body_len > conn->settings.max_body) {
         return NRT_ERR_TOO_LARGE;
     }
     if (conn->state == NRT__FRONT_UPLOADING) {
@@ -362,7 +376,7 @@ void nrt__front_on_end(nrt__front_conn *conn) {
     if (error == 0) {
         request->body = nrt__buf_view(&conn->body);
         conn->state = NRT__FRONT_WAITING;
-        error = nrt__client_start(front->conn->client, request, front->options.timeout_ms,
+        error = nrt__client_start(front->conn->client, request, conn->settings.timeout_ms,
                                   &nrt__front_events, conn, &conn->exchange);
     }
     if (error == 0) {

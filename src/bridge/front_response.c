@@ -28,7 +28,8 @@ static void count(const nrt__front_conn *conn, int64_t took_ns) {
 void nrt__front_record_request(nrt__front_conn *conn, int error, const char *detail) {
     nrt__front *front = conn->front;
     unsigned attempts = conn->attempts;
-    int64_t took_ns = nrt__front_now_ns(front) - conn->began_ns;
+    /* It may be that nothing was measured when it began. */
+    int64_t took_ns = conn->began_ns > 0 ? nrt__front_now_ns(front) - conn->began_ns : 0;
     conn->attempts = 0;
     if (front->options.tallies) {
         count(conn, took_ns);
@@ -48,7 +49,8 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
         .attempts = attempts,
         .duration_ms = (uint32_t)(nrt__front_env(front)->now_ms - conn->began_ms),
         .duration_ns = took_ns,
-        .upstream_ns = conn->headed_ns > 0 ? conn->headed_ns - conn->asked_ns : -1,
+        .upstream_ns =
+            conn->headed_ns > 0 && conn->asked_ns > 0 ? conn->headed_ns - conn->asked_ns : -1,
         .id = conn->about[0],
         .server = conn->about[1],
         .client = conn->about[2],
@@ -148,7 +150,7 @@ void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
     const char *text = detail && *detail ? detail : nrt_error_text(error);
     if (error == NRT_ERR_TOO_LARGE && text != detail) {
         snprintf(limit, sizeof(limit), "the request is larger than the limit of %llu bytes",
-                 (unsigned long long)conn->front->options.max_body);
+                 (unsigned long long)conn->settings.max_body);
         text = limit;
     }
     nrt__problem_write(&problem, nrt_error_status(error), nrt_error_code(error), text);

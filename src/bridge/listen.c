@@ -15,8 +15,23 @@
 
 enum { BACKLOG = 4096 };
 
+void nrt__listen_share(int fd, bool share) {
+    const int value = share;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
+void nrt__listen_chmod(const char *path, unsigned mode) {
+    if (mode == 0) {
+        mode_t mask = umask(0);
+        umask(mask);
+        mode = 0777 & ~mask;
+    }
+    chmod(path, mode);
+}
+
 /* Nobody can connect before it listens: the mode is right from the start. */
-static int open_socket(const struct sockaddr *addr, socklen_t len, unsigned mode) {
+static int open_socket(const struct sockaddr *addr, socklen_t len,
+                       const nrt__listen_options *options) {
     int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     if (fd < 0) {
@@ -24,9 +39,11 @@ static int open_socket(const struct sockaddr *addr, socklen_t len, unsigned mode
     }
     if (addr->sa_family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        nrt__listen_share(fd, options->share_port);
     }
     if (bind(fd, addr, len) < 0 ||
-        (mode && chmod(((const struct sockaddr_un *)addr)->sun_path, mode) < 0) ||
+        (addr->sa_family == AF_UNIX && options->mode &&
+         chmod(((const struct sockaddr_un *)addr)->sun_path, options->mode) < 0) ||
         listen(fd, BACKLOG) < 0) {
         int code = errno;
         close(fd);
@@ -53,8 +70,8 @@ static bool is_stale(const struct sockaddr_un *addr) {
     return refused;
 }
 
-static int listen_unix(const char *path, unsigned mode, char *url, size_t url_size, char *detail,
-                       size_t detail_size) {
+static int listen_unix(const char *path, const nrt__listen_options *options, char *url,
+                       size_t url_size, char *detail, size_t detail_size) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (*path == '\0' || strlen(path) >= sizeof(addr.sun_path)) {
         snprintf(detail, detail_size, "a unix socket's path has 1 to %zu characters",
@@ -65,7 +82,7 @@ static int listen_unix(const char *path, unsigned mode, char *url, size_t url_si
     if (is_stale(&addr)) {
         unlink(path);
     }
-    int fd = open_socket((const struct sockaddr *)&addr, sizeof(addr), mode);
+    int fd = open_socket((const struct sockaddr *)&addr, sizeof(addr), options);
     if (fd < 0) {
         snprintf(detail, detail_size, "cannot listen on unix:%s: %s", path, strerror(errno));
         return NRT_ERR_SYSTEM;
@@ -92,10 +109,10 @@ static void write_url(int fd, char *url, size_t size) {
     }
 }
 
-int nrt__listen(const char *text, unsigned mode, char *url, size_t url_size, char *detail,
-                size_t detail_size) {
+int nrt__listen(const char *text, const nrt__listen_options *options, char *url, size_t url_size,
+                char *detail, size_t detail_size) {
     if (strncmp(text, "unix:", 5) == 0) {
-        return listen_unix(text + 5, mode, url, url_size, detail, detail_size);
+        return listen_unix(text + 5, options, url, url_size, detail, detail_size);
     }
     const char *colon = strrchr(text, ':');
     const char *port_text = colon ? colon + 1 : text;
@@ -122,13 +139,16 @@ int nrt__listen(const char *text, unsigned mode, char *url, size_t url_size, cha
     int fd = -1;
     if (all) { /* both families in one socket, or IPv4 where there is no IPv6 */
         nrt__resolve_number("::", (uint16_t)port, &addresses);
-        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
+        fd =
+            open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, options);
         if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
             nrt__resolve_number("0.0.0.0", (uint16_t)port, &addresses);
-            fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
+            fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len,
+                             options);
         }
     } else {
-        fd = open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, 0);
+        fd =
+            open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, options);
     }
     if (fd < 0) {
         snprintf(detail, detail_size, "cannot listen on %s: %s", text, strerror(errno));

@@ -6,12 +6,23 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+typedef struct nrt__listen_options {
+    unsigned mode;   /* of the file of a unix socket; 0: what the umask leaves */
+    bool share_port; /* with a socket that does so, too: nrt__listen_share */
+} nrt__listen_options;
+
 /* Opens a listening, non-blocking socket for `[ADDR:]PORT` or `unix:/path` (see nrt__front_open).
- * `mode` is what the file of a unix socket gets, 0: what the umask leaves. Writes where it listens,
- * as "http://127.0.0.1:9090" or "unix:/path", to `url`, and what is wrong, in words, to `detail`.
- * Returns the descriptor, or NRT_ERR_USAGE, NRT_ERR_SYSTEM. */
-int nrt__listen(const char *text, unsigned mode, char *url, size_t url_size, char *detail,
-                size_t detail_size);
+ * Writes where it listens, as "http://127.0.0.1:9090" or "unix:/path", to `url`, and what is wrong,
+ * in words, to `detail`. Returns the descriptor, or NRT_ERR_USAGE, NRT_ERR_SYSTEM. */
+int nrt__listen(const char *text, const nrt__listen_options *options, char *url, size_t url_size,
+                char *detail, size_t detail_size);
+
+/* Gives the file of a unix socket another mode; 0: what the umask leaves. */
+void nrt__listen_chmod(const char *path, unsigned mode);
+
+/* Whether others may bind the port of this socket besides. Off, unless one is to take the place of
+ * another: two programs on one port would each get some of the connections. */
+void nrt__listen_share(int fd, bool share);
 
 /* The peer's address without its port; "unix" for one on a unix socket. */
 void nrt__peer_name(const struct sockaddr_storage *peer, char *out, size_t size);

@@ -12,6 +12,7 @@ typedef struct route {
     nrt_str authority; /* in `pattern`; empty: any */
     nrt_str path;      /* likewise; begins with '/', without a trailing one unless it is all */
     char host[NRT__HOST_MAX + 1];
+    nrt__route_settings settings;
 } route;
 
 struct nrt__routes {
@@ -63,7 +64,12 @@ static int read_pattern(route *one, nrt_str pattern) {
 }
 
 int nrt__routes_add(nrt__routes *routes, const char *text) {
-    route one = {0};
+    return nrt__routes_add_with(routes, text, &(nrt__route_settings){0});
+}
+
+int nrt__routes_add_with(nrt__routes *routes, const char *text,
+                         const nrt__route_settings *settings) {
+    route one = {.settings = *settings};
     const char *equals = strrchr(text, '=');
     if (!equals) {
         return NRT_ERR_USAGE;
@@ -115,7 +121,8 @@ static bool path_matches(nrt_str path, nrt_str pattern) {
     return path.ptr[pattern.len] == '/' || path.ptr[pattern.len] == '?';
 }
 
-nrt_str nrt__routes_find(const nrt__routes *routes, nrt_str authority, nrt_str path) {
+nrt_str nrt__routes_find(const nrt__routes *routes, nrt_str authority, nrt_str path,
+                         nrt__route_settings *settings) {
     const route *best = NULL;
     for (size_t i = 0; routes && i < routes->count; i++) {
         const route *one = &routes->list[i];
@@ -129,6 +136,9 @@ nrt_str nrt__routes_find(const nrt__routes *routes, nrt_str authority, nrt_str p
         if (better) {
             best = one;
         }
+    }
+    if (best && settings) {
+        *settings = best->settings;
     }
     return best ? nrt_str_from(best->host) : (nrt_str){NULL, 0};
 }

@@ -23,6 +23,7 @@ typedef struct arg_parser {
     char *const *argv;
     int at; /* the next argument */
     char *options;
+    nrt__operands *operands;
     bool help;
     char *why;
     size_t why_size;
@@ -101,12 +102,12 @@ static spelling spell_name(const char *text, size_t len) {
     return name;
 }
 
-static int list_append(nrt__arg_list *list, const nrt__opt *opt, const char *value) {
+int nrt__args_append(nrt__arg_list *list, nrt__arg value) {
     nrt__arg *items = realloc(list->items, (list->count + 1) * sizeof(*items));
     if (!items) {
         return -1;
     }
-    items[list->count++] = (nrt__arg){opt, value};
+    items[list->count++] = value;
     list->items = items;
     return 0;
 }
@@ -196,68 +197,86 @@ static int in_range(const nrt__opt *opt, unsigned long value, char *why, size_t 
     return 0;
 }
 
-/* Stores `value` where the option says; -1 with parser->why set. */
-static int store(arg_parser *parser, opt_match found, const char *value, spelling name) {
-    const nrt__opt *opt = found.opt;
-    void *place = parser->options + found.base + opt->offset;
-    char why[128] = "cannot be stored: out of memory";
+int nrt__args_store(const nrt__opt *opt, void *place, const char *value, char *why,
+                    size_t why_size) {
     uint32_t ms = 0;
     size_t bytes = 0;
     unsigned number = 0;
     int choice = 0;
     int failed = 0;
+    (void)snprintf(why, why_size, "cannot be stored: out of memory");
     switch (opt->kind) {
     case NRT__OPT_FLAG:
         *(bool *)place = true;
         break;
     case NRT__OPT_HELP:
-        parser->help = true;
         break;
     case NRT__OPT_STRING:
         *(const char **)place = value;
         break;
     case NRT__OPT_LIST:
-        failed = list_append(place, opt, value);
+        failed = nrt__args_append(place, (nrt__arg){.opt = opt, .value = value});
         break;
     case NRT__OPT_DURATION:
-        failed = nrt__duration_parse(value, &ms, why, sizeof(why)) != 0 ||
-                 in_range(opt, ms, why, sizeof(why)) != 0;
+        failed = nrt__duration_parse(value, &ms, why, why_size) != 0 ||
+                 in_range(opt, ms, why, why_size) != 0;
         if (!failed) {
             *(uint32_t *)place = ms;
         }
         break;
     case NRT__OPT_SIZE:
-        failed = nrt__size_parse(value, &bytes, why, sizeof(why)) != 0 ||
-                 in_range(opt, bytes, why, sizeof(why)) != 0;
+        failed = nrt__size_parse(value, &bytes, why, why_size) != 0 ||
+                 in_range(opt, bytes, why, why_size) != 0;
         if (!failed) {
             *(size_t *)place = bytes;
         }
         break;
     case NRT__OPT_NUMBER:
-        failed = parse_number(value, &number, why, sizeof(why)) != 0 ||
-                 in_range(opt, number, why, sizeof(why)) != 0;
+        failed = parse_number(value, &number, why, why_size) != 0 ||
+                 in_range(opt, number, why, why_size) != 0;
         if (!failed) {
             *(unsigned *)place = number;
         }
         break;
     case NRT__OPT_CHOICE:
-        failed = parse_choice(opt, value, &choice, why, sizeof(why));
+        failed = parse_choice(opt, value, &choice, why, why_size);
         if (!failed) {
             *(int *)place = choice;
         }
         break;
     case NRT__OPT_SET:
-        failed = parse_set(opt, value, &number, why, sizeof(why));
+        failed = parse_set(opt, value, &number, why, why_size);
         if (!failed) {
             *(unsigned *)place = number;
         }
         break;
     }
-    if (failed) {
+    return failed ? -1 : 0;
+}
+
+/* Stores `value` where the option says, and notes that it was given; -1 with parser->why set. */
+static int store(arg_parser *parser, opt_match found, const char *value, spelling name) {
+    char why[128];
+    if (found.opt->kind == NRT__OPT_HELP) {
+        parser->help = true;
+        return 0;
+    }
+    if (nrt__args_store(found.opt, parser->options + found.base + found.opt->offset, value, why,
+                        sizeof(why)) != 0) {
         (void)snprintf(parser->why, parser->why_size, "%s: \"%s\" %s", name.text, value, why);
         return -1;
     }
+    parser->operands->given[parser->operands->given_count++] = found.opt;
     return 0;
+}
+
+bool nrt__args_given(const nrt__operands *operands, const nrt__opt *opt) {
+    for (size_t i = 0; i < operands->given_count; i++) {
+        if (operands->given[i] == opt) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool takes_value(const nrt__opt *opt) {
@@ -356,16 +375,23 @@ static int check_operands(arg_parser *parser, const nrt__operands *operands) {
 nrt__args_outcome nrt__args_parse(const nrt__command *command, int argc, char *const argv[],
                                   void *options, nrt__operands *operands, char *why,
                                   size_t why_size) {
+    size_t letters = 0; /* more options than there are letters cannot be given */
     arg_parser parser = {.command = command,
                          .argc = argc,
                          .argv = argv,
                          .options = options,
+                         .operands = operands,
                          .why = why,
                          .why_size = why_size};
     why[0] = '\0';
-    operands->count = 0;
-    operands->items = calloc((size_t)argc + 1, sizeof(*operands->items));
-    if (!operands->items) {
+    for (int i = 0; i < argc; i++) {
+        letters += strlen(argv[i]) + 1;
+    }
+    *operands = (nrt__operands){
+        .items = calloc((size_t)argc + 1, sizeof(*operands->items)),
+        .given = calloc(letters + 1, sizeof(*operands->given)),
+    };
+    if (!operands->items || !operands->given) {
         (void)snprintf(why, why_size, "out of memory");
         return NRT__ARGS_ERROR;
     }
@@ -405,5 +431,6 @@ void nrt__args_finish(const nrt__command *command, void *options, nrt__operands 
         }
     }
     free(operands->items);
+    free(operands->given);
     *operands = (nrt__operands){0};
 }

@@ -52,6 +52,8 @@ typedef struct nrt__opt_group {
 typedef struct nrt__arg {
     const nrt__opt *opt;
     const char *value;
+    const void *more;  /* of a configuration file's object (nrt__opt_object); NULL: none */
+    const char *where; /* in a configuration file; NULL: the command line */
 } nrt__arg;
 
 typedef struct nrt__arg_list {
@@ -59,10 +61,25 @@ typedef struct nrt__arg_list {
     size_t count;
 } nrt__arg_list;
 
-/* What is left beside the options. The strings are argv's. */
+/* A value of an NRT__OPT_LIST that a configuration file may also write as an object, which says
+ * more: its members are the options in `opts`, whose offsets are those of a struct of `size` bytes.
+ */
+typedef struct nrt__opt_object {
+    const char *option;
+    const nrt__opt *opts;
+    size_t count;
+    size_t size;
+    /* Writes the value as it would stand on the command line to `out`. NULL, or what is wrong with
+     * the object as a whole. `object` is zeroed but for what was given. */
+    const char *(*finish)(const void *object, char *out, size_t size_of_out);
+} nrt__opt_object;
+
+/* What is left beside the options, and which options there were. The strings are argv's. */
 typedef struct nrt__operands {
     const char **items;
     size_t count;
+    const nrt__opt **given; /* one may stand there several times */
+    size_t given_count;
 } nrt__operands;
 
 typedef struct nrt__command {
@@ -75,6 +92,8 @@ typedef struct nrt__command {
     const char *examples;  /* lines for the help, printed as they are */
     const nrt__opt_group *groups;
     size_t group_count;
+    const nrt__opt_object *objects; /* for its configuration file */
+    size_t object_count;
     size_t min_operands;
     size_t max_operands;
     size_t options_size; /* of the struct that init fills and the parser writes into */
@@ -96,6 +115,17 @@ nrt__args_outcome nrt__args_parse(const nrt__command *command, int argc, char *c
                                   size_t why_size);
 
 void nrt__args_finish(const nrt__command *command, void *options, nrt__operands *operands);
+
+/* Stores `value` at `place`, which is opt->offset in a struct. 0, or -1 with the reason in `why`,
+ * which goes on after the value: "is too large". */
+int nrt__args_store(const nrt__opt *opt, void *place, const char *value, char *why,
+                    size_t why_size);
+
+/* Appends to an NRT__OPT_LIST. -1: out of memory. */
+int nrt__args_append(nrt__arg_list *list, nrt__arg value);
+
+/* Whether the option stood on the command line. */
+bool nrt__args_given(const nrt__operands *operands, const nrt__opt *opt);
 
 /* Prints the command's help; `program` is the name it was called by. */
 void nrt__args_help(const nrt__command *command, const char *program, FILE *out);

@@ -83,11 +83,11 @@ static void find(const nrt__routes *routes, nrt_str line) {
     if (!path.ptr || (path.len > 0 && path.ptr[0] != '/' && path.ptr[0] != '*')) {
         return; /* a target is a path, or *, once it comes here */
     }
-    nrt_str found = nrt__routes_find(routes, authority, path);
+    nrt_str found = nrt__routes_find(routes, authority, path, NULL);
     const char *wanted = search(routes, authority, path);
     CHECK(!found.ptr == !wanted);
     CHECK(!wanted || nrt__str_equal(found, nrt_str_from(wanted)));
-    CHECK(nrt__str_equal(found, nrt__routes_find(routes, authority, path)));
+    CHECK(nrt__str_equal(found, nrt__routes_find(routes, authority, path, NULL)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     nrt_str line;
     nrt__routes *routes = nrt__routes_create();
     CHECK(routes);
-    CHECK(!nrt__routes_find(routes, (nrt_str){NULL, 0}, NRT__STR("/")).ptr);
+    CHECK(!nrt__routes_find(routes, (nrt_str){NULL, 0}, NRT__STR("/"), NULL).ptr);
     while (fuzz_line(&rest, &line) && line.len > 0 && nrt__routes_count(routes) < ROUTES_MAX) {
         add(routes, line);
     }

@@ -19,7 +19,7 @@ static void add(nrt__routes *routes, const char *text) {
 
 static void assert_route(nrt__routes *routes, const char *authority, const char *path,
                          const char *want) {
-    nrt_str host = nrt__routes_find(routes, nrt_str_from(authority), nrt_str_from(path));
+    nrt_str host = nrt__routes_find(routes, nrt_str_from(authority), nrt_str_from(path), NULL);
     if (!want) {
         assert_absent(host);
     } else {
@@ -140,7 +140,7 @@ static void the_table_can_be_read_for_messages(void **state) {
 
 static void without_a_table_nothing_is_found(void **state) {
     (void)state;
-    assert_absent(nrt__routes_find(NULL, NRT__STR("a"), NRT__STR("/")));
+    assert_absent(nrt__routes_find(NULL, NRT__STR("a"), NRT__STR("/"), NULL));
     assert_int_equal(nrt__routes_count(NULL), 0);
     nrt__routes_destroy(NULL);
 }

@@ -7,49 +7,21 @@
 
 #include <nrt/client.h>
 
-#include "bridge/front.h"
 #include "cli/commands.h"
-#include "cli/common.h"
-#include "cli/daemon/operation.h"
+#include "cli/daemon/gateway.h"
 #include "core/base/duration.h"
 #include "core/base/str.h"
 
-typedef struct gateway_options {
-    nrt__common common;
-    nrt__operation operation;
-    const char *listen;
-    const char *listen_mode;
-    nrt__arg_list routes;
-    bool proxy;
-    bool long_poll;
-    nrt__arg_list trusted;
-    size_t max_body;
-    unsigned max_connections;
-    unsigned max_requests;
-    uint32_t head_timeout_ms;
-    uint32_t idle_timeout_ms;
-    uint32_t drain_timeout_ms;
-} gateway_options;
-
-typedef struct gateway {
-    const gateway_options *options;
-    nrt__routes *routes;
-    const char **trusted;
-    unsigned listen_mode;  /* 0: what the umask leaves */
-    nrt__tallies *tallies; /* NULL without an admin listener */
-    nrt__front *front;
-    nrt__operating operating;
-} gateway;
-
-#define FIELD(name) offsetof(gateway_options, name)
+#define FIELD(name) offsetof(nrt__gateway_options, name)
 
 static const nrt__opt gateway_opts[] = {
     {.letter = 'l',
      .name = "listen",
      .value = "[ADDR:]PORT|unix:/PATH",
-     .kind = NRT__OPT_STRING,
+     .kind = NRT__OPT_LIST,
      .offset = FIELD(listen),
-     .help = "where to listen: PORT alone on loopback, :PORT on all addresses; port 0 picks one"},
+     .help = "where to listen: PORT alone on loopback, :PORT on all addresses; port 0 picks one; "
+             "may be repeated"},
     {.name = "listen-mode",
      .value = "MODE",
      .kind = NRT__OPT_STRING,
@@ -87,7 +59,7 @@ static const nrt__opt gateway_opts[] = {
      .offset = FIELD(max_connections),
      .min = 1,
      .max = 1000000,
-     .help = "connections of clients; further ones get 503; default: 10000"},
+     .help = "connections of clients to each listener; further ones get 503; default: 10000"},
     {.name = "max-requests",
      .value = "N",
      .kind = NRT__OPT_NUMBER,
@@ -122,7 +94,7 @@ static const nrt__opt gateway_opts[] = {
 };
 
 static void gateway_init(void *arg) {
-    gateway_options *options = arg;
+    nrt__gateway_options *options = arg;
     nrt__common_init(&options->common, "nrt-gateway");
 }
 
@@ -163,7 +135,7 @@ static void tell_request(const nrt__report *log, const nrt__front_record *record
 }
 
 static void on_request(const nrt__front_record *record, void *arg) {
-    gateway *state = arg;
+    nrt__gateway *state = arg;
     const nrt__report *log = &state->operating.program->log;
     if (log->level >= NRT_LOG_DEBUG) {
         tell_request(log, record);
@@ -220,59 +192,59 @@ static void on_stats(nrt__program *program) {
     nrt__report_event(&program->log, NRT_LOG_INFO, "stats", members, "stats:%s", text);
 }
 
-/* Opens the listener; called with the first connection to NATS. */
+void nrt__gateway_front_options(nrt__gateway *state, const nrt__gateway_setup *setup,
+                                const nrt__gateway_place *place, nrt__front_options *out) {
+    const nrt__gateway_options *options = &setup->options;
+    nrt__front_options_init(out);
+    out->routes = setup->routes;
+    out->tallies = state->tallies;
+    out->connections = &state->connections;
+    out->listen_mode = place->mode;
+    out->proxy = options->proxy;
+    out->long_poll = options->long_poll;
+    out->trusted = setup->trusted;
+    out->trusted_count = options->trusted.count;
+    out->timeout_ms =
+        setup->timeout_ms > 0 ? setup->timeout_ms : state->program->options->timeout_ms;
+    if (options->max_body > 0) {
+        out->max_body = options->max_body;
+    }
+    if (options->max_connections > 0) {
+        out->max_connections = options->max_connections;
+    }
+    if (options->max_requests > 0) {
+        out->max_requests = options->max_requests;
+    }
+    if (options->head_timeout_ms > 0) {
+        out->head_timeout_ms = options->head_timeout_ms;
+    }
+    if (options->idle_timeout_ms > 0) {
+        out->idle_timeout_ms = options->idle_timeout_ms;
+    }
+    if (options->drain_timeout_ms > 0) {
+        out->drain_timeout_ms = options->drain_timeout_ms;
+    }
+    out->on_request = on_request;
+    out->on_request_arg = state;
+    out->detailed = options->operation.access_log != NULL;
+    out->trace = nrt__tracing_options(&state->operating.tracing);
+}
+
+/* Opens the listeners; called with the first connection to NATS. */
 static void on_first_connect(nrt__program *program) {
-    gateway *state = program->arg;
+    nrt__gateway *state = program->arg;
     if (program->signal) {
         return;
     }
-    const gateway_options *options = state->options;
-    nrt__front_options front_options;
-    nrt__front_options_init(&front_options);
-    front_options.routes = state->routes;
-    front_options.tallies = state->tallies;
-    front_options.listen_mode = state->listen_mode;
-    front_options.proxy = options->proxy;
-    front_options.long_poll = options->long_poll;
-    front_options.trusted = state->trusted;
-    front_options.trusted_count = options->trusted.count;
-    front_options.timeout_ms = program->options->timeout_ms;
-    if (options->max_body > 0) {
-        front_options.max_body = options->max_body;
+    int code = nrt__gateway_listen(state, state->setup);
+    if (code != 0) {
+        nrt__program_end(program, code);
+    } else {
+        state->listening = true;
+        const char *url = nrt__front_url(state->listeners->front);
+        nrt__program_ready(program, "listening on %s%s", url,
+                           state->setup->place_count > 1 ? " and others" : "");
     }
-    if (options->max_connections > 0) {
-        front_options.max_connections = options->max_connections;
-    }
-    if (options->max_requests > 0) {
-        front_options.max_requests = options->max_requests;
-    }
-    if (options->head_timeout_ms > 0) {
-        front_options.head_timeout_ms = options->head_timeout_ms;
-    }
-    if (options->idle_timeout_ms > 0) {
-        front_options.idle_timeout_ms = options->idle_timeout_ms;
-    }
-    if (options->drain_timeout_ms > 0) {
-        front_options.drain_timeout_ms = options->drain_timeout_ms;
-    }
-    front_options.on_request = on_request;
-    front_options.on_request_arg = state;
-    front_options.detailed = options->operation.access_log != NULL;
-    front_options.trace = nrt__tracing_options(&state->operating.tracing);
-    char detail[256] = "";
-    int error = 0;
-    state->front = nrt__front_open(program->conn, options->listen, &front_options, &error, detail,
-                                   sizeof(detail));
-    if (!state->front) {
-        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "cannot listen on %s: %s",
-                          options->listen, *detail ? detail : nrt_error_text(error));
-        nrt__program_end(program, error == NRT_ERR_USAGE ? NRT__EXIT_USAGE : NRT__EXIT_FAILED);
-        return;
-    }
-    const char *url = nrt__front_url(state->front);
-    json_t *members = nrt__report_is_json(&program->log) ? json_pack("{s:s}", "url", url) : NULL;
-    nrt__report_event(&program->log, NRT_LOG_INFO, "listening", members, "listening on %s", url);
-    nrt__program_ready(program, "listening on %s", url);
 }
 
 static void on_conn_drained(nrt_conn *conn, void *arg) {
@@ -280,164 +252,114 @@ static void on_conn_drained(nrt_conn *conn, void *arg) {
     nrt__program_end(arg, NRT__EXIT_OK);
 }
 
-static void on_front_drained(void *arg) {
-    nrt__program *program = arg;
+static void on_fronts_drained(nrt__program *program) {
     if (nrt_conn_drain(program->conn, on_conn_drained, program) != 0) {
         nrt__program_end(program, NRT__EXIT_OK);
     }
 }
 
 static void on_stop(nrt__program *program) {
-    gateway *state = program->arg;
-    if (state->front) {
-        nrt__front_drain(state->front, on_front_drained, program);
+    nrt__gateway *state = program->arg;
+    if (state->listening) {
+        nrt__gateway_drain(state, on_fronts_drained);
     } else {
         nrt__program_end(program, NRT__EXIT_OK);
     }
 }
 
-/* A port or a socket's path: checked here because the listener opens late. */
-static bool is_listen(const char *text) {
-    if (strncmp(text, "unix:", 5) == 0) {
-        return text[5] != '\0';
-    }
-    const char *colon = strrchr(text, ':');
-    uint64_t port = 0;
-    return nrt__str_to_u64(nrt_str_from(colon ? colon + 1 : text), 65535, &port);
-}
-
-/* Three octal digits at most: set-id bits mean nothing on a socket. */
-static bool read_mode(const char *text, unsigned *mode) {
-    *mode = 0;
-    for (const char *p = text; *p; p++) {
-        if (*p < '0' || *p > '7' || p - text > 3 || (*mode << 3) > 0777) {
-            return false;
-        }
-        *mode = *mode << 3 | (unsigned)(*p - '0');
-    }
-    return *mode != 0;
-}
-
-static int usage(const nrt__report *log, const char *text) {
-    nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s", text);
-    return NRT__EXIT_USAGE;
-}
-
-/* Checks the options that need no connection; 0, or the exit code once it has said what is wrong.
- */
-static int prepare(gateway *state, const nrt__report *log) {
-    const gateway_options *options = state->options;
-    if (!options->listen) {
-        return usage(log, "--listen is missing; for example: "
-                          "nrt gateway --listen 9090 --route /city=weather.nats");
-    }
-    if (!is_listen(options->listen)) {
-        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
-                          "--listen: \"%s\" has no port from 0 to 65535; write 9090, :9090, "
-                          "127.0.0.1:9090 or unix:/PATH",
-                          options->listen);
-        return NRT__EXIT_USAGE;
-    }
-    if (options->listen_mode && strncmp(options->listen, "unix:", 5) != 0) {
-        return usage(log, "--listen-mode is for a unix socket: --listen unix:/PATH");
-    }
-    if (options->listen_mode && !read_mode(options->listen_mode, &state->listen_mode)) {
-        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL,
-                          "--listen-mode: \"%s\" is not a mode; write three octal digits, such as "
-                          "660",
-                          options->listen_mode);
-        return NRT__EXIT_USAGE;
-    }
-    if (options->routes.count == 0 && !options->proxy) {
-        return usage(log, "nothing to do: give --route or --proxy or both; for example: "
-                          "nrt gateway --listen 9090 --route /city=weather.nats --proxy");
-    }
-    state->routes = nrt__routes_create();
-    state->trusted = calloc(options->trusted.count + 1, sizeof(*state->trusted));
-    if (options->operation.admin) {
-        state->tallies = nrt__tallies_create();
-    }
-    if (!state->routes || !state->trusted || (options->operation.admin && !state->tallies)) {
-        nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "out of memory");
-        return NRT__EXIT_FAILED;
-    }
-    for (size_t i = 0; i < options->trusted.count; i++) {
-        state->trusted[i] = options->trusted.items[i].value;
-    }
-    for (size_t i = 0; i < options->routes.count; i++) {
-        const char *text = options->routes.items[i].value;
-        int error = nrt__routes_add(state->routes, text);
-        if (error != 0) {
-            nrt__report_event(
-                log, NRT_LOG_ERROR, "usage", NULL,
-                "--route: \"%s\" %s; write PATTERN=HOST, such as /city=weather.nats", text,
-                error == NRT_ERR_HOST    ? "leads to no host that ends in .nats"
-                : error == NRT_ERR_USAGE ? "has a pattern that is not valid, or given twice"
-                                         : nrt_error_text(error));
-            return NRT__EXIT_USAGE;
-        }
-    }
-    return 0;
+static void on_hangup(nrt__program *program) {
+    nrt__gateway_reload(program->arg);
 }
 
 static const char *why_not_ready(void *arg) {
-    const gateway *state = arg;
-    if (!state->front) {
+    const nrt__gateway *state = arg;
+    if (!state->listening) {
         return "not listening yet";
     }
-    return nrt__front_is_draining(state->front) ? "being stopped" : NULL;
+    return state->program->signal ? "being stopped" : NULL;
 }
 
-static int open_operation(gateway *state, nrt__program *program) {
-    const nrt__admin_gateway counted = {state->tallies, &state->front};
+void nrt__gateway_admin(nrt__gateway *state, nrt_admin_options *options,
+                        nrt__admin_gateway *counted) {
+    nrt_admin_options_init(options);
+    options->why_not_ready = why_not_ready;
+    options->why_not_ready_arg = state;
+    *counted = (nrt__admin_gateway){state->tallies, &state->connections};
+}
+
+static int open_operation(nrt__gateway *state) {
+    nrt__admin_gateway counted;
     nrt_admin_options options;
-    nrt_admin_options_init(&options);
-    options.why_not_ready = why_not_ready;
-    options.why_not_ready_arg = state;
-    return nrt__operating_open(&state->operating, &state->options->operation, program, &options,
-                               &counted);
+    nrt__gateway_admin(state, &options, &counted);
+    return nrt__operating_open(&state->operating, &state->setup->options.operation, state->program,
+                               &options, &counted);
+}
+
+static int run(nrt__gateway *state) {
+    nrt__program *program = state->program;
+    program->arg = state;
+    program->on_first_connect = on_first_connect;
+    program->on_stop = on_stop;
+    program->on_stats = on_stats;
+    int code = open_operation(state);
+    if (state->given->config.path) {
+        program->on_hangup = on_hangup;
+    }
+    if (code == 0) {
+        code = nrt__program_run(program);
+    }
+    if (state->listening) {
+        on_stats(program);
+    }
+    nrt__gateway_close(state);
+    return code;
+}
+
+/* With --check: what could be read is fine, and so is what the connection is to go by. */
+static void tell_checked(const nrt__gateway *state) {
+    const nrt__gateway_setup *setup = state->setup;
+    const char *path = setup->options.config.path;
+    nrt__report_event(&state->program->log, NRT_LOG_INFO, "checked", NULL,
+                      "%s: fine: listeners: %zu, routes: %zu", path ? path : "nrt gateway",
+                      setup->place_count, nrt__routes_count(setup->routes));
 }
 
 static int gateway_run(void *arg, const nrt__operands *operands) {
-    gateway state = {.options = arg};
     nrt__program program = {0};
-    (void)operands;
+    nrt__gateway state = {.given = arg, .operands = operands, .program = &program};
     nrt__report log;
-    nrt__report_init(&log, "nrt gateway", (nrt__report_format)state.options->common.log_format,
-                     state.options->common.verbose);
-    int code = prepare(&state, &log);
-    if (code == 0) {
-        code = nrt__program_open(&program, &state.options->common, "nrt gateway", true);
+    int code = 0;
+    nrt__report_init(&log, "nrt gateway", (nrt__report_format)state.given->common.log_format,
+                     state.given->common.verbose);
+    state.setup = nrt__gateway_setup_create(state.given, operands, &log, &code);
+    if (state.setup && state.setup->options.operation.admin) {
+        state.tallies = nrt__tallies_create();
+        code = state.tallies ? 0 : NRT__EXIT_FAILED;
     }
     if (code == 0) {
-        program.arg = &state;
-        program.on_first_connect = on_first_connect;
-        program.on_stop = on_stop;
-        program.on_stats = on_stats;
-        code = open_operation(&state, &program);
-        if (code == 0) {
-            code = nrt__program_run(&program);
+        code = nrt__program_open(&program, &state.setup->options.common, "nrt gateway", true);
+    }
+    if (code == 0) {
+        if (state.given->config.check) {
+            tell_checked(&state);
+        } else {
+            code = run(&state);
         }
-        if (state.front) {
-            on_stats(&program);
-        }
-        nrt__front_destroy(state.front);
-        state.front = NULL;
         nrt__program_close(&program);
         nrt__operating_close(&state.operating);
     }
     nrt__tallies_destroy(state.tallies);
-    free(state.trusted);
-    nrt__routes_destroy(state.routes);
+    nrt__gateway_setup_destroy(state.setup, operands);
     return code;
 }
 
 static const nrt__opt_group gateway_groups[] = {
     {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
-    NRT__OPERATION_GROUP(gateway_options),
-    NRT__RETRY_GROUP(gateway_options),
-    NRT__LIMIT_GROUP(gateway_options),
-    NRT__COMMON_GROUP(gateway_options),
+    NRT__CONFIG_GROUP(nrt__gateway_options),
+    NRT__OPERATION_GROUP(nrt__gateway_options),
+    NRT__RETRY_GROUP(nrt__gateway_options),
+    NRT__LIMIT_GROUP(nrt__gateway_options),
+    NRT__COMMON_GROUP(nrt__gateway_options),
 };
 
 const nrt__command nrt__gateway_command = {
@@ -450,16 +372,21 @@ const nrt__command nrt__gateway_command = {
              "CONNECT, HTTP/2 and gRPC are answered with 501: https:// through the proxy needs a "
              "CONNECT, so use http:// there.\n\n"
              "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
-             "one ends at once. SIGUSR1 prints a line \"stats\" that counts requests, attempts and "
+             "one ends at once. SIGHUP reads --config anew: requests go by it from then on, and "
+             "none is lost; if something is wrong with it, all stays as it was. SIGUSR1 prints a "
+             "line \"stats\" that counts requests, attempts and "
              "retries; so does the end.",
     .examples = "  nrt gateway --listen 9090 --route /city=weather.nats\n"
                 "  nrt gateway --listen :9090 --proxy\n"
+                "  nrt gateway --config /etc/nrt/gateway.json --check\n"
                 "  http_proxy=http://127.0.0.1:9090 curl http://weather.nats/city\n",
     .groups = gateway_groups,
     .group_count = sizeof(gateway_groups) / sizeof(gateway_groups[0]),
+    .objects = nrt__gateway_objects,
+    .object_count = NRT__GATEWAY_OBJECTS,
     .min_operands = 0,
     .max_operands = 0,
-    .options_size = sizeof(gateway_options),
+    .options_size = sizeof(nrt__gateway_options),
     .init = gateway_init,
     .run = gateway_run,
 };

@@ -44,12 +44,7 @@ const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS] = {
              "that began elsewhere stay as they are; implies --trace; default: 1, all"},
 };
 
-static int open_admin(const nrt__operation *options, nrt__program *program,
-                      const nrt_admin_options *admin, const nrt__admin_gateway *gateway) {
-    char detail[256] = "";
-    const char *url = NULL;
-    int error = nrt__admin_open(program->conn, options->admin, admin, gateway, &url, detail,
-                                sizeof(detail));
+static int tell_admin(const nrt__program *program, int error, const char *detail, const char *url) {
     if (error < 0) {
         nrt__report_event(&program->log, NRT_LOG_ERROR, error == NRT_ERR_USAGE ? "usage" : "failed",
                           NULL, "--admin: %s", detail);
@@ -60,13 +55,43 @@ static int open_admin(const nrt__operation *options, nrt__program *program,
     return 0;
 }
 
+static int open_admin(const nrt__operation *options, nrt__program *program,
+                      const nrt_admin_options *admin, const nrt__admin_gateway *gateway) {
+    char detail[256] = "";
+    const char *url = NULL;
+    int error = nrt__admin_open(program->conn, options->admin, admin, gateway, &url, detail,
+                                sizeof(detail));
+    return tell_admin(program, error, detail, url);
+}
+
+static int move_admin(const nrt__operation *options, nrt__program *program) {
+    char detail[256] = "";
+    const char *url = NULL;
+    int error = nrt__admin_move(program->conn, options->admin, &url, detail, sizeof(detail));
+    return tell_admin(program, error, detail, url);
+}
+
 /* ---- the access log ---- */
 
+void nrt__operating_reopen(nrt__operating *operating) {
+    if (operating->access_log) {
+        nrt__log_file_reopen(operating->access_log);
+        nrt__report_event(&operating->program->log, NRT_LOG_INFO, "access-log", NULL,
+                          "opening the access log %s anew", operating->options->access_log);
+    }
+}
+
 static void on_hangup(nrt__program *program) {
-    nrt__operating *operating = program->on_hangup_arg;
-    nrt__log_file_reopen(operating->access_log);
-    nrt__report_event(&program->log, NRT_LOG_INFO, "access-log", NULL,
-                      "opening the access log %s anew", operating->options->access_log);
+    nrt__operating_reopen(program->on_hangup_arg);
+}
+
+static nrt__log_file *open_log(const nrt__operation *options, const nrt__program *program) {
+    nrt__log_file *file = nrt__log_file_open(options->access_log);
+    if (!file) {
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
+                          "--access-log: cannot open %s: %s", options->access_log, strerror(errno));
+    }
+    return file;
 }
 
 /* Says what is wrong with it: once in a while, or, at the end, `now`. */
@@ -132,11 +157,8 @@ int nrt__operating_open(nrt__operating *operating, const nrt__operation *options
     *operating =
         (nrt__operating){.options = options, .program = program, .sidecar = gateway == NULL};
     if (options->access_log) {
-        operating->access_log = nrt__log_file_open(options->access_log);
+        operating->access_log = open_log(options, program);
         if (!operating->access_log) {
-            nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
-                              "--access-log: cannot open %s: %s", options->access_log,
-                              strerror(errno));
             return NRT__EXIT_FAILED;
         }
         program->on_hangup = on_hangup;
@@ -146,11 +168,57 @@ int nrt__operating_open(nrt__operating *operating, const nrt__operation *options
     return code == 0 && options->admin ? open_admin(options, program, admin, gateway) : code;
 }
 
-void nrt__operating_close(nrt__operating *operating) {
+static void close_log(nrt__operating *operating) {
     if (operating->access_log) {
         nrt__log_file_finish(operating->access_log);
         tell_trouble(operating, true);
         nrt__log_file_close(operating->access_log);
         operating->access_log = NULL;
     }
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int nrt__operating_change(nrt__operating *operating, const nrt__operation *options,
+                          const nrt_admin_options *admin, const nrt__admin_gateway *gateway) {
+    const nrt__operation *before = operating->options;
+    nrt__program *program = operating->program;
+    nrt__log_file *log = NULL;
+    bool same_log = same_text(before->access_log, options->access_log);
+    int code = 0;
+    if (!same_log && options->access_log) {
+        log = open_log(options, program);
+        if (!log) {
+            return NRT__EXIT_FAILED;
+        }
+    }
+    if (options->admin && !before->admin) {
+        code = open_admin(options, program, admin, gateway);
+    } else if (options->admin && strcmp(options->admin, before->admin) != 0) {
+        code = move_admin(options, program);
+    } else if (!options->admin && before->admin) {
+        nrt_admin_close(program->conn);
+    }
+    if (code != 0) {
+        if (log) {
+            nrt__log_file_finish(log);
+            nrt__log_file_close(log);
+        }
+        return code;
+    }
+    if (!same_log) {
+        close_log(operating);
+        operating->access_log = log;
+    }
+    operating->options = options;
+    if (same_log) {
+        nrt__operating_reopen(operating);
+    }
+    return 0;
+}
+
+void nrt__operating_close(nrt__operating *operating) {
+    close_log(operating);
 }

@@ -45,6 +45,15 @@ int nrt__operating_open(nrt__operating *operating, const nrt__operation *options
                         nrt__program *program, const nrt_admin_options *admin,
                         const nrt__admin_gateway *gateway);
 
+/* Goes by other options from now on, and opens the access log anew. 0, or the exit code once it has
+ * said what is wrong: all is as it was then. `admin` and `gateway` are for an admin listener that
+ * was not there before. */
+int nrt__operating_change(nrt__operating *operating, const nrt__operation *options,
+                          const nrt_admin_options *admin, const nrt__admin_gateway *gateway);
+
+/* Opens the access log anew, if there is one: it has been moved away. */
+void nrt__operating_reopen(nrt__operating *operating);
+
 /* A request is over. */
 void nrt__operating_log(nrt__operating *operating, const nrt__access *access);
 

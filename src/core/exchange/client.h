@@ -33,6 +33,9 @@ void nrt__client_destroy(nrt__client *client);
 /* Nobody is told of anything any more, not even by destroy. */
 void nrt__client_mute(nrt__client *client);
 
+/* From now on: as in the options. */
+void nrt__client_set_retries(nrt__client *client, unsigned retries, unsigned retry_on);
+
 /* Subscribes to the inbox, where replies come. The first request does it too: who only serves need
  * not be allowed to subscribe there. NRT_ERR_MEMORY. */
 int nrt__client_listen(nrt__client *client);

@@ -49,6 +49,11 @@ static void send_kept(nrt__client *client, nrt__pending *one) {
     }
 }
 
+void nrt__client_set_retries(nrt__client *client, unsigned retries, unsigned retry_on) {
+    client->options.retries = retries;
+    client->options.retry_on = retry_on;
+}
+
 static uint64_t *counter(nrt__client *client, unsigned why) {
     switch (why) {
     case NRT_RETRY_REFUSED:
