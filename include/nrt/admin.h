@@ -1,12 +1,16 @@
-/* What operators see of a process, over HTTP on a listener of its own: metrics for Prometheus,
- * whether it is well and ready, and who is there. `nrt gateway --admin` and `nrt serve --admin` are
- * this; programs with services or clients of their own call nrt_admin_open. Needs no other library.
+/* What operators see of a process, over HTTP on a listener of its own: a dashboard for browsers,
+ * metrics for Prometheus, whether it is well and ready, and who is there. `nrt gateway --admin` and
+ * `nrt serve --admin` are this; programs with services or clients of their own call nrt_admin_open.
+ * Needs no other library.
  *
+ *     /           the dashboard: a page that shows what follows, live; it loads nothing from
+ *                 elsewhere
  *     /metrics    what the connection, its services and its client have counted, as Prometheus
  *                 reads it: text format 0.0.4, or OpenMetrics 1.0 where Accept asks for that
  *     /healthz    200 as long as the loop turns
  *     /readyz     200 while connected to NATS with all services in place; else 503 and why
  *     /services   all services on NATS (nrt/discovery.h) and what they count, as JSON
+ *     /process    what this process is, and which of its requests failed lately, and why, as JSON
  *
  * GET and HEAD only, and nothing can be changed. Whoever reaches the listener may read all of it:
  * it belongs on loopback or on a network of the operators'. */

@@ -31,9 +31,9 @@ static nrt__env *env_of(nrt__admin *admin) {
 
 /* ---- answers ---- */
 
-/* `more` may be NULL: another field's name and value. Without memory for it the status is left. */
+/* `more` may be NULL: names and values of other fields, then NULL. */
 static void answer(nrt__front_conn *to, int status, const char *type, nrt_str body,
-                   const char *more[2]) {
+                   const char *const *more) {
     nrt__message response;
     nrt__message_init(&response, false);
     response.status = status;
@@ -42,7 +42,7 @@ static void answer(nrt__front_conn *to, int status, const char *type, nrt_str bo
            nrt__fields_append(&response.fields, NRT__STR("Cache-Control"), NRT__STR("no-store"));
     fine = fine && nrt__fields_append(&response.fields, NRT__STR("X-Content-Type-Options"),
                                       NRT__STR("nosniff"));
-    if (fine && more) {
+    for (; fine && more && *more; more += 2) {
         fine = nrt__fields_append(&response.fields, nrt_str_from(more[0]), nrt_str_from(more[1]));
     }
     response.status = fine ? status : 503;
@@ -65,7 +65,35 @@ static void answer_problem(nrt__front_conn *to, int status, const char *code, co
 
 /* ---- health ---- */
 
-static void say(nrt__buf *out, nrt_str who, const char *what) {
+void nrt__admin_missing(nrt__admin *admin, void (*say)(nrt_str who, const char *what, void *arg),
+                        void *arg) {
+    const nrt_str nobody = {"", 0};
+    nrt_conn *conn = admin->conn;
+    if (conn->link->state != NRT__LINK_UP) {
+        say(nobody, "not connected to NATS", arg);
+    }
+    if (conn->closing) {
+        say(nobody, "being stopped", arg);
+    }
+    for (const nrt_service *one = nrt__services_first(conn->services); one; one = one->next) {
+        if (one->leaving) {
+            say(one->host, " is being stopped", arg);
+        } else if (!one->sub) {
+            say(one->host, " is paused: it has left its queue group", arg);
+        } else if (!one->confirmed) {
+            say(one->host, " waits until NATS confirms its subscription", arg);
+        }
+    }
+    const char *why = admin->options.why_not_ready
+                          ? admin->options.why_not_ready(admin->options.why_not_ready_arg)
+                          : NULL;
+    if (why) {
+        say(nobody, why, arg);
+    }
+}
+
+static void say(nrt_str who, const char *what, void *arg) {
+    nrt__buf *out = arg;
     nrt__buf_lit(out, "not ready: ");
     nrt__buf_put(out, who);
     nrt__buf_put(out, nrt_str_from(what));
@@ -73,31 +101,9 @@ static void say(nrt__buf *out, nrt_str who, const char *what) {
 }
 
 static void answer_ready(nrt__admin *admin, nrt__front_conn *to) {
-    const nrt_str nobody = {"", 0};
-    nrt_conn *conn = admin->conn;
     nrt__buf text;
     nrt__buf_init(&text, REASON_MAX); /* what does not fit is left out */
-    if (conn->link->state != NRT__LINK_UP) {
-        say(&text, nobody, "not connected to NATS");
-    }
-    if (conn->closing) {
-        say(&text, nobody, "being stopped");
-    }
-    for (const nrt_service *one = nrt__services_first(conn->services); one; one = one->next) {
-        if (one->leaving) {
-            say(&text, one->host, " is being stopped");
-        } else if (!one->sub) {
-            say(&text, one->host, " is paused: it has left its queue group");
-        } else if (!one->confirmed) {
-            say(&text, one->host, " waits until NATS confirms its subscription");
-        }
-    }
-    const char *why = admin->options.why_not_ready
-                          ? admin->options.why_not_ready(admin->options.why_not_ready_arg)
-                          : NULL;
-    if (why) {
-        say(&text, nobody, why);
-    }
+    nrt__admin_missing(admin, say, &text);
     bool ready = nrt__buf_len(&text) == 0 && !text.failed;
     nrt_str view = nrt__buf_view(&text);
     answer(to, ready ? 200 : 503, "text/plain; charset=utf-8", ready ? NRT__STR("ready\n") : view,
@@ -145,7 +151,7 @@ static void answer_metrics(nrt__admin *admin, nrt__front_conn *to, const nrt__me
                        NULL);
         return;
     }
-    const char *vary[2] = {"Vary", "Accept"};
+    static const char *const vary[] = {"Vary", "Accept", NULL};
     answer(to, 200, open ? open_type : text_type, nrt__buf_view(&admin->metrics[open].text), vary);
 }
 
@@ -175,7 +181,7 @@ static void on_services(nrt_discovery *found, int error, const char *detail, voi
     nrt__buf_clear(&admin->services.text);
     if (error == 0) {
         nrt__discovery_rfc3339(env->date, asked);
-        nrt__admin_write_services(&admin->services.text, found, asked);
+        nrt__admin_write_services(&admin->services.text, found, asked, admin->asked_ms);
         error = admin->services.text.failed ? NRT_ERR_MEMORY : 0;
         detail = "";
     }
@@ -213,6 +219,7 @@ static void ask_services(nrt__admin *admin, nrt__front_conn *to) {
             note_services(admin, error, nrt_conn_error(admin->conn));
         }
         admin->asking = error == 0;
+        admin->asked_ms = env_of(admin)->now_ms;
     }
     if (!admin->asking) {
         answer_services(admin, to);
@@ -220,6 +227,38 @@ static void ask_services(nrt__admin *admin, nrt__front_conn *to) {
     }
     /* There is room: no more connections than that are taken. */
     admin->waits[admin->wait_count++] = to;
+}
+
+/* ---- the dashboard ---- */
+
+/* It is itself all that it may load, and no other page may show it inside of itself. */
+static const char *const page_fields[] = {
+    "Content-Security-Policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Frame-Options",
+    "DENY",
+    "Referrer-Policy",
+    "no-referrer",
+    "Cross-Origin-Resource-Policy",
+    "same-origin",
+    NULL,
+};
+
+static const nrt__asset *asset_at(nrt_str path) {
+    for (size_t i = 0; i < nrt__asset_count; i++) {
+        if (nrt__str_equal(path, nrt_str_from(nrt__assets[i].path))) {
+            return &nrt__assets[i];
+        }
+    }
+    return NULL;
+}
+
+static void answer_process(nrt__admin *admin, nrt__front_conn *to) {
+    nrt__buf_clear(&admin->process);
+    nrt__admin_write_process(&admin->process, admin);
+    answer(to, admin->process.failed ? 503 : 200, "application/json",
+           nrt__buf_view(&admin->process), NULL);
 }
 
 /* ---- requests ---- */
@@ -252,12 +291,17 @@ static void on_request(nrt__front_conn *to, const nrt__message *request, void *a
     bool healthz = nrt__str_equal(path, NRT__STR("/healthz"));
     bool readyz = nrt__str_equal(path, NRT__STR("/readyz"));
     bool services = nrt__str_equal(path, NRT__STR("/services"));
+    bool process = nrt__str_equal(path, NRT__STR("/process"));
+    const nrt__asset *asset = asset_at(path);
     if (!host_is_fine(admin, request)) {
         answer_problem(to, 421, nrt_error_code(NRT_ERR_MISDIRECTED),
                        "this listener is on loopback: use localhost or its address as the host",
                        NULL);
-    } else if (!metrics && !healthz && !readyz && !services) {
-        answer_problem(to, 404, NULL, "there are /metrics, /healthz, /readyz and /services", NULL);
+    } else if (!metrics && !healthz && !readyz && !services && !process && !asset) {
+        answer_problem(to, 404, NULL,
+                       "there are / (the dashboard), /metrics, /healthz, /readyz, /services and "
+                       "/process",
+                       NULL);
     } else if (!reads) {
         answer_problem(to, 405, NULL, "nothing can be changed here: use GET or HEAD", "GET, HEAD");
     } else if (metrics) {
@@ -266,6 +310,11 @@ static void on_request(nrt__front_conn *to, const nrt__message *request, void *a
         answer(to, 200, "text/plain; charset=utf-8", NRT__STR("ok\n"), NULL);
     } else if (readyz) {
         answer_ready(admin, to);
+    } else if (process) {
+        answer_process(admin, to);
+    } else if (asset) {
+        answer(to, 200, asset->type, (nrt_str){(const char *)asset->bytes, asset->len},
+               page_fields);
     } else {
         ask_services(admin, to);
     }
@@ -273,14 +322,37 @@ static void on_request(nrt__front_conn *to, const nrt__message *request, void *a
 
 /* ---- opened and closed ---- */
 
+/* Those of a gateway are with what it counts, all others come from services and client. False
+ * without memory. */
+static bool note_failures(nrt__admin *admin, nrt_conn *conn) {
+    if (admin->gateway.tallies) {
+        admin->failures = nrt__tallies_failures(admin->gateway.tallies);
+        return true;
+    }
+    admin->failures = nrt__failures_create();
+    nrt__services_note_failures(conn->services, admin->failures);
+    nrt__client_note_failures(conn->client, admin->failures);
+    return admin->failures != NULL;
+}
+
+static void forget_failures(nrt__admin *admin, nrt_conn *conn) {
+    if (!admin->gateway.tallies) {
+        nrt__services_note_failures(conn->services, NULL);
+        nrt__client_note_failures(conn->client, NULL);
+        nrt__failures_destroy(admin->failures);
+    }
+}
+
 static void admin_close(void *arg) {
     nrt__admin *admin = arg;
     nrt_conn *conn = admin->conn;
     nrt__gathers_forget(conn->gathers, admin);
+    forget_failures(admin, conn);
     nrt__front_destroy(admin->front);
     nrt__buf_free(&admin->metrics[0].text);
     nrt__buf_free(&admin->metrics[1].text);
     nrt__buf_free(&admin->services.text);
+    nrt__buf_free(&admin->process);
     free(admin);
     conn->admin = NULL;
     conn->admin_close = NULL;
@@ -333,25 +405,30 @@ int nrt__admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options 
         return NRT_ERR_STATE;
     }
     nrt__admin *admin = calloc(1, sizeof(*admin));
-    if (!admin) {
+    if (admin && gateway) {
+        admin->gateway = *gateway;
+    }
+    if (!admin || !note_failures(admin, conn)) {
+        free(admin);
         snprintf(detail, detail_size, "%s", nrt_error_text(NRT_ERR_MEMORY));
         return NRT_ERR_MEMORY;
     }
     admin->conn = conn;
-    if (options && !nrt__sized_read(&admin->options, sizeof(admin->options), options,
-                                    sizeof(options->size) + 1)) {
-        snprintf(detail, detail_size, "nrt_admin_options_init has not filled in the options");
-        free(admin);
-        return NRT_ERR_USAGE;
-    }
-    if (gateway) {
-        admin->gateway = *gateway;
-    }
     nrt__buf_init(&admin->metrics[0].text, NRT__ADMIN_TEXT_MAX);
     nrt__buf_init(&admin->metrics[1].text, NRT__ADMIN_TEXT_MAX);
     nrt__buf_init(&admin->services.text, NRT__ADMIN_TEXT_MAX);
-    int error = listen_on(admin, listen, url, detail, detail_size);
+    nrt__buf_init(&admin->process, NRT__ADMIN_TEXT_MAX);
+    int error = 0;
+    if (options && !nrt__sized_read(&admin->options, sizeof(admin->options), options,
+                                    sizeof(options->size) + 1)) {
+        snprintf(detail, detail_size, "nrt_admin_options_init has not filled in the options");
+        error = NRT_ERR_USAGE;
+    }
+    if (error == 0) {
+        error = listen_on(admin, listen, url, detail, detail_size);
+    }
     if (error < 0) {
+        forget_failures(admin, conn);
         free(admin);
         return error;
     }

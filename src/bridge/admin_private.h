@@ -1,5 +1,5 @@
-/* What the files of the admin listener share: admin.c (requests, health), admin_metrics.c and
- * admin_services.c (their texts). */
+/* What the files of the admin listener share: admin.c (requests, health), admin_metrics.c,
+ * admin_services.c and admin_process.c (their texts), and the dashboard (src/dashboard). */
 #ifndef NRT__ADMIN_PRIVATE_H
 #define NRT__ADMIN_PRIVATE_H
 
@@ -12,6 +12,17 @@ enum {
     NRT__ADMIN_TEXT_MAX = 32 << 20, /* of metrics, or of services: beyond, it is an error */
     NRT__ADMIN_SHARE = 20,          /* texts may take one part in so many of the time */
 };
+
+/* A file of the dashboard; tools/embed.py makes them when nrt is built. */
+typedef struct nrt__asset {
+    const char *path; /* "/", "/dashboard/map.js" */
+    const char *type; /* Content-Type */
+    const unsigned char *bytes;
+    size_t len;
+} nrt__asset;
+
+extern const nrt__asset nrt__assets[];
+extern const size_t nrt__asset_count;
 
 /* A text that is made when somebody asks, and kept for a while. */
 typedef struct nrt__admin_text {
@@ -26,9 +37,12 @@ struct nrt__admin {
     nrt_admin_options options;
     nrt__admin_gateway gateway;
     bool local;                 /* on loopback: only known names are answered to */
+    nrt__failures *failures;    /* of a gateway's tallies, or our own */
+    nrt__buf process;           /* made for each who asks */
     nrt__admin_text metrics[2]; /* the second one as OpenMetrics */
     nrt__admin_text services;
     bool asking;        /* who is there; these wait for it */
+    int64_t asked_ms;   /* when */
     int services_error; /* of the last time; 0: `services` holds what was found */
     char services_detail[256];
     size_t wait_count;
@@ -38,7 +52,15 @@ struct nrt__admin {
 /* Makes the text again, where it is old enough for that. False without memory. */
 bool nrt__admin_metrics(nrt__admin *admin, bool open);
 
-/* Writes what was found. */
-void nrt__admin_write_services(nrt__buf *out, const nrt_discovery *found, const char *asked);
+/* Writes what was found, `asked_ms` by the loop's clock. */
+void nrt__admin_write_services(nrt__buf *out, const nrt_discovery *found, const char *asked,
+                               int64_t asked_ms);
+
+/* Why it is not ready, a line each: `say` is called for each thing that is missing. */
+void nrt__admin_missing(nrt__admin *admin, void (*say)(nrt_str who, const char *what, void *arg),
+                        void *arg);
+
+/* Writes what this process is and which requests failed. */
+void nrt__admin_write_process(nrt__buf *out, nrt__admin *admin);
 
 #endif

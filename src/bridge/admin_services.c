@@ -2,6 +2,9 @@
  * strangers: each is escaped. */
 #include "bridge/admin_private.h"
 
+#include <inttypes.h>
+
+#include "core/base/histogram.h"
 #include "core/base/json_text.h"
 #include "core/base/str.h"
 #include "core/discovery/read.h"
@@ -13,10 +16,14 @@ static void put_member(nrt__buf *out, const char *name, const char *value) {
 }
 
 /* JSON readers take integers for doubles: no larger than those hold exactly. */
-static void put_count(nrt__buf *out, const char *name, uint64_t value) {
+static uint64_t exact(uint64_t value) {
     const uint64_t most = UINT64_C(1) << 53;
+    return value < most ? value : most;
+}
+
+static void put_count(nrt__buf *out, const char *name, uint64_t value) {
     nrt__buf_printf(out, "\"%s\":", name);
-    nrt__buf_u64(out, value < most ? value : most);
+    nrt__buf_u64(out, exact(value));
     nrt__buf_lit(out, ",");
 }
 
@@ -79,6 +86,33 @@ static void end_object(nrt__buf *out) {
     nrt__buf_lit(out, "}");
 }
 
+/* [from_us, to_us, count] for each bucket that is not empty, since it was started. */
+static void put_latency(nrt__buf *out, const nrt_instance *one) {
+    nrt__histogram sum = {{0}};
+    const char *comma = "";
+    for (size_t i = 0; i < one->endpoint_count; i++) {
+        for (size_t j = 0; j < one->endpoints[i]->bucket_count; j++) {
+            /* Ours have the same buckets; those of others come near. */
+            const nrt_latency_bucket *bucket = &one->endpoints[i]->buckets[j];
+            uint64_t middle = bucket->from_us + (bucket->to_us - bucket->from_us) / 2;
+            uint64_t *to = &sum.counts[nrt__histogram_bucket(middle)];
+            *to = added(*to, bucket->count);
+        }
+    }
+    nrt__buf_lit(out, "\"latency\":[");
+    for (size_t i = 0; i < NRT__HISTOGRAM_BUCKETS; i++) {
+        uint64_t from;
+        uint64_t to;
+        if (sum.counts[i] > 0) {
+            nrt__histogram_bounds(i, &from, &to);
+            nrt__buf_printf(out, "%s[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", comma, from, to,
+                            exact(sum.counts[i]));
+            comma = ",";
+        }
+    }
+    nrt__buf_lit(out, "],");
+}
+
 static void put_instance(nrt__buf *out, const nrt_instance *one) {
     const char *last = "";
     for (size_t i = 0; i < one->endpoint_count; i++) {
@@ -94,6 +128,7 @@ static void put_instance(nrt__buf *out, const nrt_instance *one) {
     put_member(out, "last_error", last);
     put_count(out, "rtt_us", one->rtt_ns / 1000);
     put_totals(out, &one, 1);
+    put_latency(out, one);
     end_object(out);
 }
 
@@ -123,9 +158,11 @@ static void put_service(nrt__buf *out, const nrt_instance *const *list, size_t c
     nrt__buf_lit(out, "]}");
 }
 
-void nrt__admin_write_services(nrt__buf *out, const nrt_discovery *found, const char *asked) {
+void nrt__admin_write_services(nrt__buf *out, const nrt_discovery *found, const char *asked,
+                               int64_t asked_ms) {
     nrt__buf_lit(out, "{");
     put_member(out, "asked", asked);
+    put_count(out, "asked_ms", asked_ms > 0 ? (uint64_t)asked_ms : 0);
     put_count(out, "skipped", nrt_discovery_skipped(found));
     nrt__buf_lit(out, "\"services\":[");
     for (size_t at = 0; at < nrt_discovery_count(found);) {

@@ -43,7 +43,7 @@ struct nrt__front_conn {
     int64_t began_ns;             /* the same, where it is counted or logged in detail */
     int64_t asked_ns;             /* when it went to NATS, likewise; 0: not yet */
     int64_t headed_ns;            /* and when the response's head came */
-    nrt_str about[4];             /* who answered: as in the record, in the request's arena */
+    nrt_str about[5];             /* who answered: as in the record, and NRT-Error */
     nrt__trace trace;             /* where `traced` */
     nrt_str host;                 /* the service's, in the request's arena */
     nrt__route_settings settings; /* of its route, with the front's where that has none */

@@ -25,6 +25,25 @@ static void count(const nrt__front_conn *conn, int64_t took_ns) {
     nrt__tally_add(tally, conn->request.method, conn->status, took_ns, conn->body_len, conn->bytes);
 }
 
+/* One that failed: for a reason that is no client's. A response that broke off did so, too. */
+static void note_failure(const nrt__front_conn *conn, int error, const char *detail) {
+    bool broke = error < 0 && conn->status >= 100 && conn->status < 400;
+    if (error == NRT_ERR_CANCELED || !(conn->status >= 500 || broke)) {
+        return;
+    }
+    const nrt__failure failure = {
+        .service = conn->host,
+        .method = conn->request.method,
+        .target = conn->request.target,
+        .id = conn->about[0],
+        .code = error < 0 ? nrt_str_from(nrt_error_code(error)) : conn->about[4],
+        .detail = nrt_str_from(detail),
+        .status = conn->status,
+    };
+    nrt__failures_add(nrt__tallies_failures(conn->front->options.tallies),
+                      nrt__front_env(conn->front)->date, &failure);
+}
+
 void nrt__front_record_request(nrt__front_conn *conn, int error, const char *detail) {
     nrt__front *front = conn->front;
     unsigned attempts = conn->attempts;
@@ -33,6 +52,7 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
     conn->attempts = 0;
     if (front->options.tallies) {
         count(conn, took_ns);
+        note_failure(conn, error, detail);
     }
     if (!front->options.on_request) {
         return;
@@ -64,7 +84,7 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
 /* Who answered, for the record. Without memory it is left out. */
 static void note_answer(nrt__front_conn *conn, const nrt__message *response) {
     static const char *const names[] = {"NRT-ID", "NRT-Connected-Server", "NRT-Client",
-                                        "NRT-Connected-Cluster"};
+                                        "NRT-Connected-Cluster", "NRT-Error"};
     conn->headed_ns = nrt__front_now_ns(conn->front);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         nrt_str value = nrt_fields_get(&response->fields, names[i]);

@@ -257,7 +257,7 @@ def test_without_the_permission_to_ask_the_answer_names_it(world):
 # ---- who may ask, and what for -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["/metrics", "/healthz", "/readyz", "/services"])
+@pytest.mark.parametrize("target", ["/", "/metrics", "/healthz", "/readyz", "/services", "/process"])
 def test_nothing_can_be_changed(world, gateway, target):
     client = world.client(gateway.admin)
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"):
@@ -269,7 +269,7 @@ def test_nothing_can_be_changed(world, gateway, target):
 
 def test_what_is_not_there_is_404_and_a_body_is_refused(world, gateway):
     client = world.client(gateway.admin)
-    for target in ("/", "/metrics/", "/metric", "/metrics/../metrics", "//metrics", "/%6detrics"):
+    for target in ("/dashboard/", "/index.html", "/metrics/", "/metric", "/metrics/../metrics", "//metrics", "/%6detrics"):
         assert client.get(target, host="localhost").status == 404
     assert client.get("/healthz?x=1", host="localhost").status == 200
     assert_problem(client.request("GET", "/healthz", host="localhost", body=b"x" * 10), 413, "too-large")
@@ -304,7 +304,7 @@ def test_there_is_no_way_from_the_admin_listener_to_a_service(world, gateway, or
     client = world.client(gateway.admin)
     client.send("GET http://weather.nats/ HTTP/1.1\r\nHost: weather.nats\r\n\r\n")
     assert client.answer().status == 421
-    client.send("GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    client.send("GET http://127.0.0.1/weather HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert client.answer().status == 404
     assert origin.requests == []
 

@@ -16,8 +16,9 @@ const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS] = {
      .kind = NRT__OPT_STRING,
      .offset = offsetof(nrt__operation, admin),
      .help =
-         "where /metrics for Prometheus, /healthz, /readyz and /services (JSON) are: PORT alone "
-         "on loopback, 0 picks one; whoever can connect may read them"},
+         "where the dashboard (/), /metrics for Prometheus, /healthz, /readyz, /services and "
+         "/process (JSON) are: PORT alone on loopback, 0 picks one; whoever can connect may read "
+         "them"},
     {.name = "access-log",
      .value = "FILE|-",
      .kind = NRT__OPT_STRING,

@@ -485,6 +485,10 @@ int nrt__discovery_add(nrt__discovery *discovery, nrt_service *service,
     return 0;
 }
 
+const char *nrt__listing_id(const nrt__listing *listing) {
+    return listing ? listing->id : "";
+}
+
 void nrt__discovery_remove(nrt__discovery *discovery, nrt__listing *listing) {
     if (!listing) {
         return;

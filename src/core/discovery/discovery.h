@@ -62,6 +62,9 @@ int nrt__discovery_check(const nrt_service_options *options, const char **why);
 int nrt__discovery_add(nrt__discovery *discovery, nrt_service *service,
                        const nrt_service_options *options, nrt__listing **out);
 
+/* The id of the instance, as its answers tell it; "" for NULL. */
+const char *nrt__listing_id(const nrt__listing *listing);
+
 /* It answers no more; `listing` is gone. NULL is allowed. */
 void nrt__discovery_remove(nrt__discovery *discovery, nrt__listing *listing);
 

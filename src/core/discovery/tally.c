@@ -58,6 +58,7 @@ typedef struct entry {
 } entry;
 
 struct nrt__tallies {
+    nrt__failures *failures;
     nrt__tally other;
     size_t count;
     entry *list[NRT__TALLIES_MAX]; /* in their order */
@@ -65,12 +66,23 @@ struct nrt__tallies {
 };
 
 nrt__tallies *nrt__tallies_create(void) {
-    return calloc(1, sizeof(nrt__tallies));
+    nrt__tallies *tallies = calloc(1, sizeof(*tallies));
+    nrt__failures *failures = nrt__failures_create();
+    if (!tallies || !failures) {
+        nrt__failures_destroy(failures);
+        free(tallies);
+        return NULL;
+    }
+    tallies->failures = failures;
+    return tallies;
 }
 
 void nrt__tallies_destroy(nrt__tallies *tallies) {
     for (size_t i = 0; tallies && i < tallies->count; i++) {
         free(tallies->list[i]);
+    }
+    if (tallies) {
+        nrt__failures_destroy(tallies->failures);
     }
     free(tallies);
 }
@@ -116,4 +128,8 @@ const nrt__tally *nrt__tallies_at(const nrt__tallies *tallies, size_t index, nrt
     const entry *one = tallies->list[index - 1];
     *host = (nrt_str){one->host, one->len};
     return &one->tally;
+}
+
+nrt__failures *nrt__tallies_failures(const nrt__tallies *tallies) {
+    return tallies->failures;
 }

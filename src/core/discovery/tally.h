@@ -6,6 +6,8 @@
 
 #include <nrt/base.h>
 
+#include "core/discovery/failures.h"
+
 enum {
     NRT__TALLY_METHODS = 8, /* the last one is all others */
     NRT__TALLY_CODES = 6,   /* 1xx to 5xx; the last one: nobody waited for the answer */
@@ -65,5 +67,8 @@ nrt__tally *nrt__tallies_find(nrt__tallies *tallies, nrt_str host, bool make);
 
 /* Those there are, in the order in which they came, "other" first; NULL beyond the last. */
 const nrt__tally *nrt__tallies_at(const nrt__tallies *tallies, size_t index, nrt_str *host);
+
+/* Where those that failed are to be noted, and are found. Lives as long as the tallies. */
+nrt__failures *nrt__tallies_failures(const nrt__tallies *tallies);
 
 #endif

@@ -165,6 +165,11 @@ void nrt__pending_end(nrt__client *client, nrt__pending *one, int error, const c
     if (error < 0) {
         nrt__client_count_failure(client, error);
     }
+    if (error < 0 && client->failures && error != NRT_ERR_CANCELED) {
+        const nrt__failure failure = {.code = nrt_str_from(nrt_error_code(error)),
+                                      .detail = nrt_str_from(detail)};
+        nrt__failures_add(client->failures, client->env->date, &failure);
+    }
     if (error < 0 && one->call) { /* whoever works for it may stop, if it has shown itself */
         nrt__flow_abort(&one->call->flow, nrt_error_code(error));
     }
@@ -225,6 +230,10 @@ void nrt__client_destroy(nrt__client *client) {
 
 size_t nrt__client_in_flight(const nrt__client *client) {
     return client->in_flight;
+}
+
+void nrt__client_note_failures(nrt__client *client, nrt__failures *failures) {
+    client->failures = failures;
 }
 
 const uint64_t *nrt__client_failures(const nrt__client *client) {

@@ -5,6 +5,7 @@
 
 #include <nrt/client.h>
 
+#include "core/discovery/failures.h"
 #include "core/http/h1_reader.h"
 #include "core/nats/session.h"
 
@@ -131,6 +132,9 @@ size_t nrt__client_in_flight(const nrt__client *client);
  * of them. */
 enum { NRT__CLIENT_ERRORS = 64 };
 const uint64_t *nrt__client_failures(const nrt__client *client);
+
+/* Where those are noted that failed; NULL: nowhere. */
+void nrt__client_note_failures(nrt__client *client, nrt__failures *failures);
 
 /* Exchanges with bodies in frames. */
 size_t nrt__client_streams(const nrt__client *client);

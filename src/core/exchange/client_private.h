@@ -117,6 +117,7 @@ struct nrt__client {
     unsigned unknown;   /* so many were told that their exchange is over */
     nrt_client_stats stats;
     uint64_t failed_by[NRT__CLIENT_ERRORS]; /* stats.failures, by error */
+    nrt__failures *failures;                /* NULL: nobody wants to know more */
 };
 
 /* An exchange has ended with `error`. */

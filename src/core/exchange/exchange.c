@@ -1,4 +1,5 @@
 /* One exchange as its handler sees it, and the response as it goes out. */
+#include <jansson.h>
 #include <stdio.h>
 
 #include "core/base/str.h"
@@ -150,6 +151,37 @@ static void replace_response(nrt_exchange *exchange, int error) {
     nrt__exchange_problem(exchange, nrt_error_status(error), nrt_error_code(error), detail);
 }
 
+void nrt__services_note_failures(nrt__services *services, nrt__failures *failures) {
+    services->failures = failures;
+}
+
+/* A problem of ours says in its body what is wrong. */
+static void note_failure(const nrt_exchange *exchange, int status, const char *date,
+                         nrt__failures *failures) {
+    const nrt__message *request = &exchange->request.message;
+    nrt_str body = nrt__buf_view(&exchange->body);
+    nrt__failure failure = {
+        .service = exchange->service->host,
+        .method = request->method,
+        .target = request->target,
+        .id = nrt_str_from(exchange->id),
+        .status = status,
+    };
+    json_t *problem = NULL;
+    if (exchange->refused) { /* maybe by a frame */
+        failure.code = nrt_str_from(nrt_error_code(NRT_ERR_REFUSED));
+        failure.detail = nrt_str_from(nrt_error_text(NRT_ERR_REFUSED));
+    }
+    if (exchange->is_problem) {
+        failure.code = nrt_fields_get(&exchange->response.message.fields, "NRT-Error");
+        problem = body.len > 0 ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
+        const char *detail = json_string_value(json_object_get(problem, "detail"));
+        failure.detail = nrt_str_from(detail ? detail : "");
+    }
+    nrt__failures_add(failures, date, &failure);
+    json_decref(problem);
+}
+
 void nrt__exchange_note(const nrt_exchange *exchange, int status, int64_t took_ns) {
     const nrt__services *services = exchange->service->services;
     const nrt__served *served = exchange->served;
@@ -163,6 +195,9 @@ void nrt__exchange_note(const nrt_exchange *exchange, int status, int64_t took_n
     }
     nrt__tally_add(&exchange->service->tally, exchange->request.message.method, status, took_ns,
                    record.request_bytes, record.response_bytes);
+    if (status >= 500 && services->failures) {
+        note_failure(exchange, status, services->env->date, services->failures);
+    }
     if (services->observe) {
         services->observe(&record, services->observe_arg);
     }

@@ -145,6 +145,9 @@ typedef struct nrt__service_record {
 typedef void (*nrt__observe_fn)(const nrt__service_record *record, void *arg);
 void nrt__services_observe(nrt__services *services, nrt__observe_fn fn, void *arg);
 
+/* Where those are noted that failed; NULL: nowhere. */
+void nrt__services_note_failures(nrt__services *services, nrt__failures *failures);
+
 /* Those of them with bodies in frames, or that may come to it. */
 size_t nrt__services_streams(const nrt__services *services);
 

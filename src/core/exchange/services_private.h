@@ -73,6 +73,7 @@ struct nrt__services {
     nrt__log_gate lost;    /* responses */
     nrt__observe_fn observe;
     void *observe_arg;
+    nrt__failures *failures; /* NULL: nobody wants to know */
     char id_prefix[12];
     uint64_t id_count;
 };

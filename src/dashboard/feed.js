@@ -1,0 +1,67 @@
+// Asks the listener once a second, but not while nobody looks, and says how that goes.
+
+const EVERY_MS = 1000;
+const PATIENCE_MS = 8000;
+
+async function get(path, signal) {
+  const answer = await fetch(path, { signal, cache: "no-store", credentials: "same-origin" });
+  const type = answer.headers.get("Content-Type") || "";
+  const body = type.includes("json") ? await answer.json() : await answer.text();
+  return { ok: answer.ok, status: answer.status, body };
+}
+
+// Prometheus's text: {name: [{labels, value}]}, without the buckets of histograms.
+export function readMetrics(text) {
+  const families = new Map();
+  for (const line of text.split("\n")) {
+    const found = /^([a-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/i.exec(line);
+    if (!found || found[1].endsWith("_bucket")) continue;
+    const labels = {};
+    for (const [, name, value] of (found[2] || "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
+      labels[name] = value.replace(/\\(.)/g, (_, char) => (char === "n" ? "\n" : char));
+    }
+    if (!families.has(found[1])) families.set(found[1], []);
+    families.get(found[1]).push({ labels, value: Number(found[3]) });
+  }
+  return families;
+}
+
+// `tell` gets {state, services, process, metrics, why}; state: "live", "no-nats" or "lost".
+export class Feed {
+  constructor(tell) {
+    this.tell = tell;
+    this.timer = 0;
+    this.busy = false;
+    document.addEventListener("visibilitychange", () => this.turn());
+  }
+
+  // Now, and from then on.
+  turn() {
+    clearTimeout(this.timer);
+    if (!document.hidden && !this.busy) this.ask();
+  }
+
+  async ask() {
+    const began = performance.now();
+    this.busy = true;
+    try {
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const [services, process, metrics] = await Promise.all([
+        get("/services", signal), get("/process", signal), get("/metrics", signal)]);
+      if (!process.ok || !metrics.ok) throw new Error(`it answers ${process.ok ? metrics.status : process.status}`);
+      const live = services.ok && process.body.nats.connected;
+      this.tell({
+        state: live ? "live" : "no-nats",
+        services: services.ok ? services.body : null,
+        process: process.body,
+        metrics: readMetrics(metrics.body),
+        why: live ? "" : process.body.nats.why || (services.body && services.body.detail) || "",
+      });
+    } catch (error) {
+      const late = error.name === "TimeoutError";
+      this.tell({ state: "lost", why: late ? `no answer within ${PATIENCE_MS / 1000} s` : error.message });
+    }
+    this.busy = false;
+    this.timer = setTimeout(() => this.turn(), Math.max(200, EVERY_MS - (performance.now() - began)));
+  }
+}
