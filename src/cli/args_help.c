@@ -63,8 +63,22 @@ static bool letter_taken(const nrt__command *command, size_t group, char letter)
     return false;
 }
 
+enum { COLUMN = 28 };
+
+/* A key of an object in a configuration file. */
+static void print_key(const nrt__opt *opt, const nrt__style *style, FILE *out) {
+    const char *value = opt->value ? opt->value : "true|false";
+    size_t column = 6 + strlen(opt->name) + 1 + strlen(value);
+    blanks(out, 6);
+    (void)fprintf(out, "%s%s%s %s", style->bold, opt->name, style->reset, value);
+    if (column + 2 > COLUMN) {
+        (void)fputc('\n', out);
+        column = 0;
+    }
+    nrt__args_wrap(out, opt->help, COLUMN, column);
+}
+
 static void print_option(const nrt__opt *opt, bool letter, const nrt__style *style, FILE *out) {
-    enum { COLUMN = 28 };
     size_t column = 6 + 2 + strlen(opt->name);
     if (opt->letter && letter) {
         (void)fprintf(out, "  %s-%c%s, ", style->bold, opt->letter, style->reset);
@@ -98,6 +112,14 @@ void nrt__args_help(const nrt__command *command, const char *program, FILE *out)
         }
     }
     print_option(&nrt__help_opt, true, style, out);
+    for (size_t i = 0; i < command->object_count; i++) {
+        const nrt__opt_object *object = &command->objects[i];
+        (void)fprintf(out, "\n%sKeys of \"%s\", where the file has an object:%s\n", style->bold,
+                      object->option, style->reset);
+        for (size_t j = 0; j < object->count; j++) {
+            print_key(&object->opts[j], style, out);
+        }
+    }
     if (command->examples) {
         (void)fprintf(out, "\n%sExamples:%s\n%s", style->bold, style->reset, command->examples);
     }

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 
+import jsonschema
 import pytest
 
 from harness.client import Client, curl, is_listening, request_bytes
@@ -90,6 +91,20 @@ KINDS = {
 }
 
 
+with open(os.path.join(TOP, "data", "gateway.schema.json"), encoding="utf-8") as data:
+    SCHEMA = jsonschema.Draft7Validator(json.load(data))
+
+
+def test_the_schema_is_what_the_options_are():
+    tool = os.path.join(TOP, "tools", "config-schema.py")
+    done = subprocess.run(["/usr/bin/python3", tool, NRT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    SCHEMA.check_schema(SCHEMA.schema)
+    with open(os.path.join(TOP, "examples", "gateway.json"), encoding="utf-8") as example:
+        SCHEMA.validate(json.load(example))
+    assert not SCHEMA.is_valid({"rout": []})
+
+
 @pytest.mark.parametrize("name, value", options().items())
 def test_every_option_may_stand_there_and_is_refused_with_a_wrong_value(world, name, value):
     right, wrong = OWN.get(name) or KINDS.get(value) or (value.lower(), 5)
@@ -106,8 +121,10 @@ def test_every_option_may_stand_there_and_is_refused_with_a_wrong_value(world, n
         said = check(world, {**keys, name: right}, expect=None)
         # What is in files is read when there is a connection to be made of it.
         assert "fine:" in said or (value == "FILE" and name in said), said
+        SCHEMA.validate({**keys, name: right})
     said = check(world, {**keys, name: wrong})
     assert name in said and "fine" not in said
+    assert name in OWN or value == "FILE|-" or not SCHEMA.is_valid({**keys, name: wrong})
 
 
 @pytest.mark.parametrize("text, said", [
@@ -159,7 +176,7 @@ def test_a_text_that_is_no_configuration_is_told_with_its_place(world, text, sai
     ({"route": [{"host": "a/b", "service": "a.nats"}]}, 'route[0]: "host" is not the name of a host'),
     ({"route": [{"service": "a.nats", "time-out": "1s"}]}, 'time-out: is an unknown key; did you mean "timeout"?'),
     ({"route": [{"service": "a.nats", "timeout": 5}]}, "route[0].timeout: is a number"),
-    ({"route": [{"service": "a.nats", "proxy": True}]}, "route[0].proxy: is an unknown key"),
+    ({"route": [{"service": "a.nats", "proxy": True}]}, "route[0].proxy: is an unknown key; keys here are path, host, service"),
     ({"route": [[]]}, "route[0]: is a list; write PATTERN=HOST in quotes or an object"),
     ({"route": []}, 'nothing to do: give "route" or "proxy" or both'),
     ({"listen": []}, '"listen" is missing; for example'),

@@ -154,6 +154,18 @@ static void run(parse *p, const char *const words[]) {
 
 #define RUN(p, ...) run((p), (const char *const[]){__VA_ARGS__, NULL})
 
+static void which_options_were_given_is_known(void **state) {
+    parse *p = *state;
+    RUN(p, "u", "-sd", "x", "--data=y", "--count", "3", "--verbose");
+    assert_int_equal(p->outcome, NRT__ARGS_RUN);
+    assert_true(nrt__args_given(&p->operands, &own_opts[1]));
+    assert_true(nrt__args_given(&p->operands, &shared_opts[1]));
+    assert_false(nrt__args_given(&p->operands, &own_opts[0]));
+    assert_int_equal(p->operands.given_count, 5);
+    RUN(p, "u");
+    assert_int_equal(p->operands.given_count, 0);
+}
+
 static void every_way_to_write_an_option_is_understood(void **state) {
     parse *p = *state;
     RUN(p, "-X", "PUT", "u");
@@ -333,6 +345,7 @@ static void the_help_names_every_option_that_is_parsed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(which_options_were_given_is_known),
         TEST(every_way_to_write_an_option_is_understood),
         TEST(options_of_a_shared_group_land_in_the_embedded_struct),
         TEST(lists_keep_order_and_tell_which_option_an_item_came_with),

@@ -138,6 +138,22 @@ static void the_table_can_be_read_for_messages(void **state) {
     assert_string_equal(host, "two.nats");
 }
 
+static void a_route_may_have_settings_of_its_own(void **state) {
+    nrt__routes *routes = *state;
+    nrt__route_settings got = {.timeout_ms = 7};
+    const nrt__route_settings own = {.timeout_ms = 5, .max_body = 6, .long_poll = true};
+    add(routes, "/=plain.nats");
+    assert_int_equal(nrt__routes_add_with(routes, "/own=own.nats", &own), 0);
+    assert_view(nrt__routes_find(routes, NRT__STR("a"), NRT__STR("/own/x"), &got), "own.nats");
+    assert_int_equal(got.timeout_ms, 5);
+    assert_int_equal(got.max_body, 6);
+    assert_true(got.long_poll);
+    assert_view(nrt__routes_find(routes, NRT__STR("a"), NRT__STR("/x"), &got), "plain.nats");
+    assert_int_equal(got.timeout_ms, 0);
+    assert_int_equal(got.max_body, 0);
+    assert_false(got.long_poll);
+}
+
 static void without_a_table_nothing_is_found(void **state) {
     (void)state;
     assert_absent(nrt__routes_find(NULL, NRT__STR("a"), NRT__STR("/"), NULL));
@@ -156,6 +172,7 @@ int main(void) {
         TEST(a_slash_at_the_end_says_nothing_more),
         TEST(what_is_not_a_route_is_refused),
         TEST(the_same_pattern_twice_is_refused),
+        TEST(a_route_may_have_settings_of_its_own),
         TEST(the_table_can_be_read_for_messages),
         cmocka_unit_test(without_a_table_nothing_is_found),
     };

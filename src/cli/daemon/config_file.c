@@ -314,6 +314,8 @@ static void *read_object(reader *r, const nrt__opt_object *of, const json_t *val
     unsigned before = r->file->problems;
     void *object = nrt__arena_get(&r->file->arena, of->size);
     const char *key;
+    char keys[256] = "keys here are ";
+    size_t len = strlen(keys);
     json_t *member;
     if (!object) {
         problem(r, "out of memory");
@@ -322,6 +324,8 @@ static void *read_object(reader *r, const nrt__opt_object *of, const json_t *val
     memset(object, 0, of->size);
     for (size_t i = 0; i < of->count; i++) {
         names[i] = of->opts[i].name;
+        int more = snprintf(keys + len, sizeof(keys) - len, "%s%s", i > 0 ? ", " : "", names[i]);
+        len += more > 0 && (size_t)more < sizeof(keys) - len ? (size_t)more : 0;
     }
     /* cppcheck-suppress constVariablePointer ; jansson's macro takes what it has */
     json_object_foreach((json_t *)value, key, member) {
@@ -331,7 +335,7 @@ static void *read_object(reader *r, const nrt__opt_object *of, const json_t *val
         }
         enter_key(r, key);
         if (i == of->count) {
-            unknown_key(r, names, of->count, "remove it; the manual lists those of this object");
+            unknown_key(r, names, of->count, keys);
         } else {
             read_value(r, &of->opts[i], (char *)object + of->opts[i].offset, member);
         }
