@@ -17,6 +17,7 @@ from harness.load import echo
 from harness.message import assert_problem
 from harness.metrics import scrape
 from harness.origin import Gate, plain
+from harness.page import Section
 from harness.world import HERE, NRT
 
 TOP = os.path.join(HERE, os.pardir, os.pardir)
@@ -319,3 +320,19 @@ def test_several_listeners_lead_to_the_same_services(world, nats, service, start
     assert scrape(admin)["nrt_gateway_connections"] == 3
     done = world.run([NRT, "gateway", "--server", nats.url, "--proxy", "--listen", "0", "--listen", urls[0][17:]], expect=1)
     assert "cannot listen on" in done.stderr
+
+
+def test_what_the_manual_for_operators_shows_is_the_example():
+    """And so are the problems that it shows, of the example with those two mistakes in it."""
+    with open(os.path.join(TOP, "examples", "gateway.json"), encoding="utf-8") as example:
+        text = example.read()
+    section = Section("A gateway from a file")
+    assert section.blocks[0] == ("json", text)
+
+
+def test_the_problems_that_it_shows_are_told_so(world):
+    section = Section("A gateway from a file")
+    with open(os.path.join(TOP, "examples", "gateway.json"), encoding="utf-8") as example:
+        text = example.read()
+    wrong = text.replace('"timeout": "5s"', '"time-out": "5s"').replace('"drain-timeout": "30s"', '"drain-timeout": "30"')
+    assert check(world, wrong).replace("FILE", "/etc/nrt/gateway.json") == section.blocks[2][1]
