@@ -467,6 +467,13 @@ int nrt_admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options *
     return listen ? nrt__conn_call(conn, open_here, &one) : NRT_ERR_USAGE;
 }
 
+void nrt__admin_trace(nrt_conn *conn, const nrt__otlp_counts *counts) {
+    nrt__admin *admin = conn->admin;
+    if (admin) {
+        admin->spans = counts;
+    }
+}
+
 int nrt_admin_close(nrt_conn *conn) {
     return nrt__conn_call(conn, close_here, NULL);
 }

@@ -6,6 +6,7 @@
 #include <nrt/admin.h>
 
 #include "bridge/front.h"
+#include "bridge/otlp.h"
 
 typedef struct nrt__admin nrt__admin;
 
@@ -24,5 +25,9 @@ int nrt__admin_open(nrt_conn *conn, const char *listen, const nrt_admin_options 
 /* Listens elsewhere from now on. Where that fails, everything is as it was; else as above. */
 int nrt__admin_move(nrt_conn *conn, const char *listen, const char **url, char *detail,
                     size_t detail_size);
+
+/* What is counted of spans goes into the metrics of its listener, where it has one. `counts` must
+ * outlive it. */
+void nrt__admin_trace(nrt_conn *conn, const nrt__otlp_counts *counts);
 
 #endif

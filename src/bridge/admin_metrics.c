@@ -2,7 +2,10 @@
  * that are configured or have answered, methods and error codes of fixed lists. */
 #include "bridge/admin_private.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,6 +32,52 @@ static uint64_t resident_bytes(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Descriptors that are open; 0 where the system does not tell. */
+static uint64_t open_descriptors(void) {
+    DIR *list = opendir("/proc/self/fd");
+    uint64_t count = 0;
+    if (!list) {
+        return 0;
+    }
+    for (const struct dirent *entry; (entry = readdir(list));) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(list);
+    return count > 0 ? count - 1 : 0; /* without the one for looking */
+}
+
+/* When the process started, in hundredths of a second since 1970; 0 where the system does not tell.
+ * It says so in ticks since the machine started. */
+static uint64_t started_at(void) {
+    char text[1024];
+    unsigned long long ticks = 0;
+    unsigned long long booted = 0;
+    const long rate = sysconf(_SC_CLK_TCK);
+    FILE *stat = fopen("/proc/self/stat", "re");
+    FILE *machine = fopen("/proc/stat", "re");
+    if (stat && fgets(text, sizeof(text), stat)) {
+        const char *at = strrchr(text, ')'); /* the name may hold anything */
+        /* The twentieth number behind it. */
+        for (int i = 0; at && i < 20; i++) {
+            at = strchr(at + 1, ' ');
+        }
+        ticks = at ? strtoull(at, NULL, 10) : 0;
+    }
+    while (machine && fgets(text, sizeof(text), machine)) {
+        if (sscanf(text, "btime %llu", &booted) == 1) {
+            break;
+        }
+    }
+    if (stat) {
+        fclose(stat);
+    }
+    if (machine) {
+        fclose(machine);
+    }
+    return ticks > 0 && booted > 0 && rate > 0 ? booted * 100 + ticks * 100 / (unsigned long)rate
+                                               : 0;
+}
+
 static void write_process(nrt__metrics *m) {
     struct rusage usage;
     const nrt__label version = {"version", NRT__STR(NRT_VERSION_STRING)};
@@ -43,6 +92,14 @@ static void write_process(nrt__metrics *m) {
     }
     nrt__metrics_one(m, "process_resident_memory_bytes", NRT__METRIC_GAUGE,
                      "Memory of the process that is in use, in bytes.", resident_bytes());
+    uint64_t started = started_at();
+    if (started > 0) {
+        nrt__metrics_begin(m, "process_start_time_seconds", NRT__METRIC_GAUGE,
+                           "When the process started, in seconds since 1970.");
+        nrt__metrics_fixed(m, NULL, 0, started, 2);
+    }
+    nrt__metrics_one(m, "process_open_fds", NRT__METRIC_GAUGE, "File descriptors that are open.",
+                     open_descriptors());
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         nrt__metrics_one(m, "process_max_fds", NRT__METRIC_GAUGE,
@@ -243,6 +300,23 @@ static void write_gateway(nrt__metrics *m, const nrt__admin_gateway *gateway) {
                      "Connections of HTTP clients.", *gateway->connections);
 }
 
+/* ---- spans ---- */
+
+static void write_spans(nrt__metrics *m, const nrt__otlp_counts *counts) {
+    if (!counts) {
+        return;
+    }
+    nrt__metrics_one(m, "nrt_trace_spans_exported", NRT__METRIC_COUNTER,
+                     "Spans that the collector has taken.", counts->exported);
+    nrt__metrics_begin(m, "nrt_trace_spans_dropped", NRT__METRIC_COUNTER,
+                       "Spans that did not reach it: there was no room for more, it could not be "
+                       "reached, or it did not want them.");
+    for (int i = 0; i < NRT__OTLP_LOSSES; i++) {
+        const nrt__label reason = {"reason", nrt_str_from(nrt__otlp_loss_name(i))};
+        nrt__metrics_count(m, &reason, 1, counts->dropped[i]);
+    }
+}
+
 bool nrt__admin_metrics(nrt__admin *admin, bool open) {
     nrt__admin_text *kept = &admin->metrics[open];
     const nrt__env *env = &nrt__conn_loop(admin->conn)->env;
@@ -257,6 +331,7 @@ bool nrt__admin_metrics(nrt__admin *admin, bool open) {
     write_client(&m, admin->conn->client);
     write_services(&m, admin->conn->services);
     write_gateway(&m, &admin->gateway);
+    write_spans(&m, admin->spans);
     nrt__metrics_end(&m);
     kept->made_ns = nrt__env_ns(env);
     kept->cost_ns = kept->made_ns - began;

@@ -36,10 +36,11 @@ struct nrt__admin {
     nrt__front *front;
     nrt_admin_options options;
     nrt__admin_gateway gateway;
-    bool local;                 /* on loopback: only known names are answered to */
-    nrt__failures *failures;    /* of a gateway's tallies, or our own */
-    nrt__buf process;           /* made for each who asks */
-    nrt__admin_text metrics[2]; /* the second one as OpenMetrics */
+    const nrt__otlp_counts *spans; /* NULL: none are exported */
+    bool local;                    /* on loopback: only known names are answered to */
+    nrt__failures *failures;       /* of a gateway's tallies, or our own */
+    nrt__buf process;              /* made for each who asks */
+    nrt__admin_text metrics[2];    /* the second one as OpenMetrics */
     nrt__admin_text services;
     bool asking;        /* who is there; these wait for it */
     int64_t asked_ms;   /* when */

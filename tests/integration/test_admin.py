@@ -1,6 +1,8 @@
 """The admin listener of `nrt gateway`, `nrt serve` and of programs with nrt/admin.h: metrics, health, who is there."""
 
+import os
 import re
+import time
 
 import pytest
 
@@ -43,6 +45,17 @@ def test_prometheus_own_tool_and_client_have_nothing_to_complain_of(gateway, sid
         text = scrape(child.admin)
         assert promtool_complaints(text.text) == ""
         assert set(text.families) == set(scrape_open(child.admin).families)
+
+
+def test_the_process_says_when_it_started_and_what_it_has_open(gateway):
+    metrics = scrape(gateway.admin)
+    with open(f"/proc/{gateway.pid}/stat", encoding="utf-8") as stat, open("/proc/stat", encoding="utf-8") as machine:
+        ticks = int(stat.read().rpartition(")")[2].split()[19])
+        booted = next(int(line.split()[1]) for line in machine if line.startswith("btime "))
+    assert abs(metrics["process_start_time_seconds"] - (booted + ticks / os.sysconf("SC_CLK_TCK"))) < 0.02
+    assert abs(metrics["process_start_time_seconds"] - time.time()) < 600
+    # One more while it was scraped: the connection for that.
+    assert metrics["process_open_fds"] in (gateway.descriptors(), gateway.descriptors() + 1)
 
 
 def test_the_format_is_the_one_that_accept_asks_for(world, gateway):

@@ -80,6 +80,7 @@ OWN = {
     "user": ("me", ""),
     "admin": ("0", "x"),
     "trace-sample": ("10%", "110%"),
+    "trace-export": ("http://127.0.0.1:4318/v1/traces", "ftp://x"),
 }
 KINDS = {
     "": (True, "yes"),

@@ -178,8 +178,8 @@ static void what_stands_in_a_tracestate_is_checked(void **state) {
         ",",
         "foo=1,,bar=2,",
         "1a-2f@foo=bar1",
-        "abcdefghijklmnopqrstuvwxyz0123456789_-*/@a-z0-9_-*/=!\"#$%&'()*+-./0123456789:;<>?@A[\\]"
-        "^_`az{|}~",
+        ("abcdefghijklmnopqrstuvwxyz0123456789_-*/@a-z0-9_-*/="
+         "!\"#$%&'()*+-./0123456789:;<>?@A[\\]^_`az{|}~"),
         "foo=a b",
         "foo@=1",
     };

@@ -30,6 +30,9 @@ typedef struct nrt__access {
     const char *error; /* a code; "" */
     const char *detail;
     const nrt__trace *trace; /* the spans of ours that it has; NULL: none */
+    int64_t asked_ns;        /* from the beginning until it was sent on; negative: it was not */
+    const char *origin;      /* a sidecar's target; NULL: it went to a service on NATS */
+    bool secure;             /* it came by TLS */
 } nrt__access;
 
 /* Appends the line, newline and all, for a request that is over at `seconds` and `ms` of the wall

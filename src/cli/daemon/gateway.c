@@ -157,6 +157,7 @@ static void on_request(const nrt__front_record *record, void *arg) {
         .error = record->error ? nrt_error_code(record->error) : "",
         .detail = record->detail,
         .trace = record->trace,
+        .asked_ns = record->asked_ns,
     };
     nrt__operating_log(&state->operating, &access);
 }
@@ -226,7 +227,7 @@ void nrt__gateway_front_options(nrt__gateway *state, const nrt__gateway_setup *s
     }
     out->on_request = on_request;
     out->on_request_arg = state;
-    out->detailed = options->operation.access_log != NULL;
+    out->detailed = options->operation.access_log || state->operating.tracing.otlp;
     out->trace = nrt__tracing_options(&state->operating.tracing);
 }
 
@@ -247,14 +248,20 @@ static void on_first_connect(nrt__program *program) {
     }
 }
 
-static void on_conn_drained(nrt_conn *conn, void *arg) {
-    (void)conn;
+static void on_finished(void *arg) {
     nrt__program_end(arg, NRT__EXIT_OK);
+}
+
+static void on_conn_drained(nrt_conn *conn, void *arg) {
+    nrt__program *program = arg;
+    nrt__gateway *state = program->arg;
+    (void)conn;
+    nrt__operating_finish(&state->operating, on_finished, program);
 }
 
 static void on_fronts_drained(nrt__program *program) {
     if (nrt_conn_drain(program->conn, on_conn_drained, program) != 0) {
-        nrt__program_end(program, NRT__EXIT_OK);
+        on_conn_drained(program->conn, program);
     }
 }
 
@@ -312,6 +319,7 @@ static int run(nrt__gateway *state) {
         on_stats(program);
     }
     nrt__gateway_close(state);
+    nrt__operating_leave(&state->operating);
     return code;
 }
 

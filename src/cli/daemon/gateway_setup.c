@@ -287,6 +287,10 @@ static void check_operation(checker *c) {
                 "percentage, such as 10%%",
                 name_of(c, "trace-sample", name), operation->trace.sample);
     }
+    char why[512];
+    if (operation->trace.url && !nrt__tracing_check_url(operation->trace.url, why, sizeof(why))) {
+        problem(c, "%s: %s", name_of(c, "trace-export", name), why);
+    }
     const char *log = operation->access_log;
     const char *slash = log ? strrchr(log, '/') : NULL;
     char folder[4096];

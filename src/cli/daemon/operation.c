@@ -43,6 +43,13 @@ const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS] = {
      .offset = offsetof(nrt__operation, trace.sample),
      .help = "of the traces that begin here, how many are marked as sampled: 0.1 or 10%; those "
              "that began elsewhere stay as they are; implies --trace; default: 1, all"},
+    {.name = "trace-export",
+     .value = "URL",
+     .kind = NRT__OPT_STRING,
+     .offset = offsetof(nrt__operation, trace.url),
+     .help = "send spans of sampled traces to a collector, by OTLP over HTTP as JSON, such as "
+             "http://127.0.0.1:4318/v1/traces; implies --trace; default: what "
+             "OTEL_EXPORTER_OTLP_ENDPOINT says, with --trace, or none"},
 };
 
 static int tell_admin(const nrt__program *program, int error, const char *detail, const char *url) {
@@ -144,6 +151,7 @@ void nrt__operating_log(nrt__operating *operating, const nrt__access *access) {
     if (operating->access_log) {
         write_line(operating, access);
     }
+    nrt__tracing_add(&operating->tracing, access);
     if (*access->error) {
         nrt__error_log_add(&operating->errors, &program->log, &nrt__conn_loop(program->conn)->env,
                            access->service, access->error, access->detail, operating->sidecar);
@@ -165,8 +173,26 @@ int nrt__operating_open(nrt__operating *operating, const nrt__operation *options
         program->on_hangup = on_hangup;
         program->on_hangup_arg = operating;
     }
-    int code = nrt__tracing_open(&operating->tracing, &options->trace, &program->log);
-    return code == 0 && options->admin ? open_admin(options, program, admin, gateway) : code;
+    int code = nrt__tracing_open(&operating->tracing, &options->trace, program,
+                                 operating->sidecar ? "nrt-serve" : "nrt-gateway");
+    if (code == 0 && options->admin) {
+        code = open_admin(options, program, admin, gateway);
+    }
+    if (code == 0 && operating->tracing.otlp) {
+        nrt__admin_trace(program->conn, nrt__otlp_counted(operating->tracing.otlp));
+    }
+    return code;
+}
+
+void nrt__operating_finish(nrt__operating *operating, void (*done)(void *arg), void *arg) {
+    nrt__tracing_finish(&operating->tracing, done, arg);
+}
+
+void nrt__operating_leave(nrt__operating *operating) {
+    if (operating->tracing.otlp) {
+        nrt__admin_trace(operating->program->conn, NULL);
+    }
+    nrt__tracing_close(&operating->tracing);
 }
 
 static void close_log(nrt__operating *operating) {

@@ -18,7 +18,7 @@ typedef struct nrt__operation {
     nrt__tracing_args trace;
 } nrt__operation;
 
-enum { NRT__OPERATION_OPTS = 5 };
+enum { NRT__OPERATION_OPTS = 6 };
 extern const nrt__opt nrt__operation_opts[NRT__OPERATION_OPTS];
 
 /* The group for a command whose options struct has an nrt__operation called `operation`. */
@@ -56,6 +56,17 @@ void nrt__operating_reopen(nrt__operating *operating);
 
 /* A request is over. */
 void nrt__operating_log(nrt__operating *operating, const nrt__access *access);
+
+/* Whether records have to have what takes some time to find out. */
+static inline bool nrt__operating_is_detailed(const nrt__operating *operating) {
+    return operating->access_log || operating->tracing.otlp;
+}
+
+/* All requests are over: what is still to be told goes out, for a moment; then `done`. */
+void nrt__operating_finish(nrt__operating *operating, void (*done)(void *arg), void *arg);
+
+/* Before the connection ends; nrt__operating_close follows. */
+void nrt__operating_leave(nrt__operating *operating);
 
 void nrt__operating_close(nrt__operating *operating);
 

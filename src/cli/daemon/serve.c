@@ -244,7 +244,8 @@ static void write_code(const nrt_exchange *exchange, char *out, size_t size) {
 static void on_over(const nrt__service_record *record, void *arg) {
     served_list *all = arg;
     const nrt_exchange *exchange = record->exchange;
-    if (!all->operating.access_log && !exchange->is_problem && !exchange->refused) {
+    if (!nrt__operating_is_detailed(&all->operating) && !exchange->is_problem &&
+        !exchange->refused) {
         return;
     }
     const nrt__nats_info *info = nrt__session_info(nrt__conn_session(all->operating.program->conn));
@@ -271,6 +272,7 @@ static void on_over(const nrt__service_record *record, void *arg) {
         .error = code,
         .detail = *code ? detail : "",
         .trace = nrt_exchange_data(exchange, &traced),
+        .origin = ((const served *)exchange->arg)->target,
     };
     nrt__operating_log(&all->operating, &access);
 }
@@ -325,15 +327,24 @@ static void end_health(const served_list *all) {
 
 /* ---- the end ---- */
 
-static void on_drained(nrt_conn *conn, void *arg) {
-    (void)conn;
+static void on_finished(void *arg) {
     nrt__program_end(arg, NRT__EXIT_OK);
+}
+
+static void on_drained(nrt_conn *conn, void *arg) {
+    nrt__program *program = arg;
+    served_list *all = program->arg;
+    (void)conn;
+    nrt__timer_clear(&nrt__conn_loop(program->conn)->timers, &all->drain_timer);
+    nrt__operating_finish(&all->operating, on_finished, program);
 }
 
 /* Those whose origin has said all can wait for their clients to read it. */
 static void on_last_words(nrt__timer *timer, void *arg) {
+    nrt__program *program = arg;
+    served_list *all = program->arg;
     (void)timer;
-    nrt__program_end(arg, NRT__EXIT_OK);
+    nrt__operating_finish(&all->operating, on_finished, program);
 }
 
 static void on_drain_timeout(nrt__timer *timer, void *arg) {
@@ -358,7 +369,7 @@ static void on_stop(nrt__program *program) {
                    loop->env.now_ms + all->options->drain_timeout_ms, on_drain_timeout, program);
     end_health(program->arg); /* services that are gone soon are not to be paused */
     if (nrt_conn_drain(program->conn, on_drained, program) != 0) {
-        nrt__program_end(program, NRT__EXIT_OK);
+        on_drained(program->conn, program);
     }
 }
 
@@ -484,6 +495,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
     for (size_t i = count; i > 0; i--) {
         nrt__origin_destroy(all[i - 1].origin);
     }
+    nrt__operating_leave(&list.operating);
     nrt__program_close(&program);
     nrt__operating_close(&list.operating);
     free(all);

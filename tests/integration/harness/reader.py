@@ -90,7 +90,7 @@ class Reader:
                         "--destdir", root], check=True, stdout=subprocess.DEVNULL)
         config, = (folder for folder, _, files in os.walk(root) if "nrt.pc" in files)
         library = os.path.dirname(config)
-        program, = (folder for folder, _, files in os.walk(root) if "nrt" in files)
+        program, = (folder for folder, _, files in os.walk(root) if "nrt" in files and folder.endswith("/bin"))
         self.env.update(PKG_CONFIG_PATH=config, PKG_CONFIG_SYSROOT_DIR=root, LD_LIBRARY_PATH=library,
                         PATH=f"{self.tools}:{program}:{os.environ['PATH']}")
 
