@@ -1,9 +1,6 @@
 #!/usr/bin/python3
-"""The JSON schemas of configuration files, made of what `nrt COMMAND --help` says: of the same tables that the files
-are read by. Editors complete and check by them.
-
-    tools/config-schema.py NRT           # says whether data/*.schema.json are as they should be
-    tools/config-schema.py NRT --write   # makes them so
+"""The JSON schema of a command's configuration file, made of what `nrt COMMAND --help` says: of the same tables that the
+file is read by. Editors complete and check by it. Called by meson: config-schema.py NRT COMMAND
 """
 
 import json
@@ -12,8 +9,6 @@ import re
 import subprocess
 import sys
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
-COMMANDS = ("gateway",)
 NOT_IN_FILES = ("config", "check", "help")
 DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|sec|m|min|h))+$"
 SIZE = r"^[0-9]+([kKMG](i?B)?)?$"
@@ -85,23 +80,11 @@ def schema(command, text):
 
 
 def main():
-    nrt, write = sys.argv[1], "--write" in sys.argv[2:]
-    wrong = 0
-    for command in COMMANDS:
-        text = subprocess.run([nrt, command, "--help"], capture_output=True, text=True, check=True,
-                              env={**os.environ, "COLUMNS": "80"}).stdout
-        made = json.dumps(schema(command, text), indent=2) + "\n"
-        path = os.path.join(TOP, "data", f"{command}.schema.json")
-        if write:
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(made)
-            continue
-        with open(path, encoding="utf-8") as file:
-            if file.read() != made:
-                print(f"data/{command}.schema.json is not what --help says: tools/config-schema.py {nrt} --write")
-                wrong = 1
-    return wrong
+    nrt, command = sys.argv[1:]
+    text = subprocess.run([nrt, command, "--help"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "COLUMNS": "80"}).stdout
+    print(json.dumps(schema(command, text), indent=2))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
