@@ -1,5 +1,5 @@
 """The Debian packages: built by `./dev package`, unpacked, and what debian/tests tries after an installation run from there.
-With NRT_TEST_LONG=1 also in a fresh Debian, under a systemd of its own (tools/install-test.py)."""
+In a fresh Debian they run in test_systemd.py."""
 
 import glob
 import os
@@ -11,7 +11,6 @@ import subprocess
 import pytest
 
 from harness.client import curl
-from harness.clock import LONG
 from harness.outside import ROOT
 from harness.world import sanitized
 
@@ -178,9 +177,3 @@ def test_logrotate_takes_its_file(unpacked, tmp_path):
     said = run(logrotate, "--force", "--verbose", "--state", tmp_path / "state", tmp_path / "nrt")
     assert "error" not in said.lower()
     assert [path.name for path in log.parent.iterdir()] == ["access.log.1"]
-
-
-@pytest.mark.skipif(not LONG, reason="NRT_TEST_LONG=1: installs the packages in a fresh Debian")
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a systemd")
-def test_an_installation_in_a_fresh_debian(unpacked):
-    run("/usr/bin/python3", "tools/install-test.py", unpacked.folder, timeout=1800)
