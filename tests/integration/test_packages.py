@@ -94,7 +94,7 @@ def test_everything_is_where_debian_has_it(unpacked):
     for name in NAMES:
         there("usr/share/doc", name, "copyright")
     conffiles = run("dpkg-deb", "--info", unpacked.file("nrt"), "conffiles").split()
-    assert conffiles == ["/etc/logrotate.d/nrt", "/etc/nrt/gateway.env", "/etc/nrt/serve/example.env"]
+    assert conffiles == ["/etc/logrotate.d/nrt", "/etc/nrt/gateway.json", "/etc/nrt/serve/example.env"]
 
 
 @pytest.mark.parametrize("test", ["gateway", "build", "nginx"])
@@ -148,11 +148,10 @@ def environment_of(path):
 
 def test_the_gateway_that_is_configured_works(world, unpacked):
     text = read(unpacked.path("lib/systemd/system/nrt-gateway.service"))
-    assert "EnvironmentFile=/etc/nrt/gateway.env\nExecStart=/usr/bin/nrt gateway $NRT_OPTIONS\n" in text
-    options = environment_of(unpacked.path("etc/nrt/gateway.env"))["NRT_OPTIONS"]
-    assert "--listen 9090" in options
-    options = options.replace("--listen 9090", "--listen 0").split()
-    child = world.start([unpacked.path("usr/bin/nrt"), "gateway", *options], env={"NATS_URL": world.nats().url})
+    assert "\nExecStart=/usr/bin/nrt gateway --config /etc/nrt/gateway.json $NRT_OPTIONS\n" in text
+    nrt, config = unpacked.path("usr/bin/nrt"), unpacked.path("etc/nrt/gateway.json")
+    run(nrt, "gateway", "--config", config, "--check", env=unpacked.env)
+    child = world.start([nrt, "gateway", "--config", config, "--listen", "0"], env={"NATS_URL": world.nats().url})
     assert curl(child.wait_line(r"listening on (\S+)").group(1)).code == 0
 
 

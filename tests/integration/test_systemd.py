@@ -1,6 +1,7 @@
 """The packages installed in a fresh Debian under a real systemd: what ./dev package --install-test runs, and NRT_TEST_LONG=1.
 It takes minutes: half a Debian comes over the network."""
 
+import json
 import os
 import re
 
@@ -38,11 +39,13 @@ def debian(tmp_path_factory):
     operator = jwt.Operator()
     debian = Booted(root)
     try:
+        debian.packaged = debian.read("/etc/nrt/gateway.json")
         debian.untouched = {unit: debian.show(unit, "ActiveState") for unit in (GATEWAY, SIDECAR)}
         debian.write("/etc/nats-server.conf", f"host: 127.0.0.1\nport: 4222\n{operator.config()}")
-        for name, unit in (("nrt-gateway", GATEWAY), ("nrt-serve-example", SIDECAR)):
+        for name in ("nrt-gateway", "nrt-serve-example"):
             debian.write(f"/etc/credstore/{name}.creds", jwt.creds(*operator.user(name)), 0o600)
-            set_env(debian, unit, NATS_CREDS=f"/run/credentials/{unit}/{name}.creds")
+        configure(debian)
+        set_env(debian, NATS_CREDS=f"/run/credentials/{SIDECAR}/nrt-serve-example.creds")
         debian.creds = jwt.creds(*operator.user("client"))
         debian.write("/root/client.creds", debian.creds, 0o600)
         debian.write("/srv/www/hello", "hello\n")
@@ -56,12 +59,17 @@ def debian(tmp_path_factory):
             remove(root)
 
 
-ENV = {GATEWAY: "/etc/nrt/gateway.env", SIDECAR: "/etc/nrt/serve/example.env"}
+def configure(debian, **settings):
+    """The file of the package, with its credentials, and more."""
+    config = json.loads(debian.packaged)
+    config["creds"] = f"/run/credentials/{GATEWAY}/nrt-gateway.creds"
+    debian.write("/etc/nrt/gateway.json", json.dumps({**config, **settings}))
 
 
-def set_env(debian, unit, **settings):
-    lines = [line for line in debian.read(ENV[unit]).splitlines() if line.split("=")[0] not in settings]
-    debian.write(ENV[unit], "\n".join(lines + [f'{name}="{value}"' for name, value in settings.items()]) + "\n")
+def set_env(debian, **settings):
+    path = "/etc/nrt/serve/example.env"
+    lines = [line for line in debian.read(path).splitlines() if line.split("=")[0] not in settings]
+    debian.write(path, "\n".join(lines + [f'{name}="{value}"' for name, value in settings.items()]) + "\n")
 
 
 def get(debian, *args, check=True):
@@ -79,7 +87,7 @@ def restart(debian, *units):
 @pytest.fixture
 def running(debian):
     """Both, as the packages have them but for the credentials."""
-    set_env(debian, GATEWAY, NRT_OPTIONS="--listen 9090 --proxy --access-log /var/log/nrt-gateway/access.log")
+    configure(debian, **{"access-log": "/var/log/nrt-gateway/access.log"})
     restart(debian, GATEWAY, SIDECAR)
     return debian
 
@@ -119,22 +127,24 @@ def test_credentials_are_nobody_elses(running):
 
 
 def test_a_gateway_may_have_a_port_below_1024(running):
-    set_env(running, GATEWAY, NRT_OPTIONS="--listen 80 --proxy")
+    configure(running, listen="127.0.0.1:81")
     restart(running, GATEWAY)
-    assert ask(running, 80) == "hello\n"
+    assert ask(running, 81) == "hello\n"
 
 
 def test_a_reload_is_no_restart_and_logs_rotate(running):
     log = "/var/log/nrt-gateway/access.log"
     pid = running.show(GATEWAY, "MainPID")
     assert ask(running) == "hello\n"
-    until(lambda: "example.nats" in running.read(log), "the request is in the log")
+    until(lambda: "/hello HTTP/1.1" in running.read(log), "the request is in the log")
     running.run("logrotate", "--force", "/etc/logrotate.d/nrt")
     until(lambda: os.path.exists(running.root + log), "there is a new log")
     assert ask(running) == "hello\n"
-    until(lambda: "example.nats" in running.read(log), "the request is in the new log")
-    assert "example.nats" in running.read(log + ".1")
+    until(lambda: "/hello HTTP/1.1" in running.read(log), "the request is in the new log")
+    assert "/hello HTTP/1.1" in running.read(log + ".1")
+    configure(running, listen=["127.0.0.1:9090", "127.0.0.1:9091"])
     running.run("systemctl", "reload", GATEWAY, SIDECAR)
+    until(lambda: "hello" in ask(running, 9091, check=False), "the new listener is there")
     assert running.show(GATEWAY, "MainPID") == pid
     assert running.show(GATEWAY, "NRestarts") == "0"
 
@@ -152,7 +162,7 @@ class Slow(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"slow\\n")
 http.server.HTTPServer(("127.0.0.1", 8081), Slow).serve_forever()
 """)
-    set_env(running, SIDECAR, NRT_SERVE="example.nats http://127.0.0.1:8081", NRT_OPTIONS="")
+    set_env(running, NRT_SERVE="example.nats http://127.0.0.1:8081", NRT_OPTIONS="")
     running.run("systemd-run", "--unit=slow", "python3", "/root/slow.py")
     restart(running, SIDECAR)
     asked = running.start("curl", "-sS", "--proxy", "http://127.0.0.1:9090", "http://example.nats/")
@@ -164,7 +174,7 @@ http.server.HTTPServer(("127.0.0.1", 8081), Slow).serve_forever()
     assert asked.communicate(timeout=60)[0] == "slow\n"
     running.until_shows(SIDECAR, "ActiveState", "inactive")
     assert running.show(SIDECAR, "Result") == "success"
-    set_env(running, SIDECAR, NRT_SERVE="example.nats http://127.0.0.1:8080", NRT_OPTIONS="--health /")
+    set_env(running, NRT_SERVE="example.nats http://127.0.0.1:8080", NRT_OPTIONS="--health /")
 
 
 def test_without_a_nats_server_it_is_starting_and_says_why(running):
@@ -192,12 +202,20 @@ def test_one_that_hangs_is_killed_and_started_again(running):
     running.run("systemctl", "daemon-reload")
 
 
-def test_wrong_options_are_told_once(running):
-    set_env(running, GATEWAY, NRT_OPTIONS="--listen 9090 --prox")
+def test_a_reload_with_a_wrong_file_fails_and_changes_nothing(running):
+    pid = running.show(GATEWAY, "MainPID")
+    configure(running, prox=True)
+    assert "failed" in running.run("systemctl", "reload", GATEWAY, check=False)
+    assert running.show(GATEWAY, "MainPID") == pid and running.show(GATEWAY, "ActiveState") == "active"
+    assert ask(running) == "hello\n"
+
+
+def test_a_start_with_a_wrong_file_fails_once(running):
+    configure(running, prox=True)
     assert "failed" in running.run("systemctl", "restart", GATEWAY, check=False)
     running.until_shows(GATEWAY, "ActiveState", "failed")
     assert running.show(GATEWAY, "NRestarts") == "0"
-    assert 'did you mean "--proxy"' in running.journal()
+    assert 'prox: is an unknown key; did you mean "proxy"?' in running.run("journalctl", "--no-pager", "--boot", "--identifier=nrt")
 
 
 @pytest.mark.parametrize("test", ["gateway", "build", "nginx"])
@@ -221,7 +239,7 @@ def test_an_upgrade_restarts_what_runs_and_only_that(running):
 def test_a_purge_leaves_nothing(running):
     running.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive apt-get -q purge -y nrt libnrt0 libnrt-dev libnginx-mod-http-nrt")
     assert running.show(GATEWAY, "ActiveState") == "inactive"
-    left = running.run("sh", "-c", "find /etc /usr /lib /var/lib -xdev -iname '*nrt*' -not -path '/var/lib/dpkg/*' "
+    left = running.run("sh", "-c", "find /etc /usr /lib /var/lib /var/log -xdev -iname '*nrt*' -not -path '/var/lib/dpkg/*' "
                                    "-not -path '/var/lib/systemd/*' -not -path '/etc/credstore/*' -not -path '*/apt/*'")
     assert left == ""
     running.run("nginx", "-t")
