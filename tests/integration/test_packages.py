@@ -123,10 +123,10 @@ def units(unpacked, tmp_path_factory):
     paths = []
     for name in ("nrt-gateway.service", "nrt-serve@.service"):
         text = read(unpacked.path("lib/systemd/system", name))
-        assert "=/usr/bin/nrt " in text
+        assert "/usr/bin/nrt " in text
         paths.append(os.path.join(folder, name.replace("@", "@example")))
         with open(paths[-1], "w", encoding="utf-8") as out:
-            out.write(text.replace("=/usr/bin/nrt ", f"={unpacked.path('usr/bin/nrt')} "))
+            out.write(text.replace("/usr/bin/nrt ", f"{unpacked.path('usr/bin/nrt')} "))
     return paths
 
 
