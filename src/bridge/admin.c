@@ -17,7 +17,7 @@ enum {
     HEAD_TIMEOUT_MS = 5000,
     IDLE_TIMEOUT_MS = 60000,
     REQUESTS_MAX = 10000,    /* on one connection */
-    SERVICES_KEPT_MS = 1000, /* what was found is told for so long without asking again */
+    SERVICES_KEPT_MS = 1000, /* from one question to the next: what was found is told till then */
     INSTANCES_MAX = 5000,
     REASON_MAX = 8 * 1024,
 };
@@ -206,10 +206,10 @@ static void forget(nrt__front_conn *conn, void *arg) {
 
 static void ask_services(nrt__admin *admin, nrt__front_conn *to) {
     const nrt__admin_text *kept = &admin->services;
-    int64_t age = nrt__env_ns(env_of(admin)) - kept->made_ns;
-    int64_t lasts = (int64_t)SERVICES_KEPT_MS * 1000000;
-    lasts = lasts > NRT__ADMIN_SHARE * kept->cost_ns ? lasts : NRT__ADMIN_SHARE * kept->cost_ns;
-    if (!admin->asking && (kept->made_ns == 0 || age >= lasts)) {
+    int64_t age_ms = env_of(admin)->now_ms - admin->asked_ms;
+    int64_t lasts_ms = NRT__ADMIN_SHARE * kept->cost_ns / 1000000;
+    lasts_ms = lasts_ms > SERVICES_KEPT_MS ? lasts_ms : SERVICES_KEPT_MS;
+    if (!admin->asking && (kept->made_ns == 0 || age_ms >= lasts_ms)) {
         nrt_discover_options options;
         nrt_discover_options_init(&options);
         options.kind = NRT_DISCOVER_STATS;

@@ -44,13 +44,16 @@ export function bytes(value) {
   return `${at > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[at]}`;
 }
 
+export function span(seconds) {
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
 export function ago(text, now) {
-  const seconds = Math.max(0, Math.round((now - Date.parse(text)) / 1000));
-  if (!known(seconds)) return DASH;
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86400)} d ago`;
+  const seconds = Math.max(0, (now - Date.parse(text)) / 1000);
+  return known(seconds) ? `${span(seconds)} ago` : DASH;
 }
 
 export const several = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

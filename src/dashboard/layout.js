@@ -6,14 +6,14 @@ const HEADER = 30; // a cluster's name
 const LABEL = 24; // a service's name
 const LABEL_WIDTH = 132; // at least, where it is shown
 const SIZES = [
-  ...[46, 40, 34, 30, 26, 22, 19, 16, 14].map((cell) => ({ cell, labels: true, pad: 8 })),
+  ...[56, 48, 40, 34, 30, 26, 22, 19, 16, 14].map((cell) => ({ cell, labels: true, pad: 8 })),
   ...[26, 22, 19, 16, 14, 12, 10, 8, 7, 6, 5, 4].map((cell) => ({ cell, labels: false, pad: 3 })),
 ];
 
 // A card of `count` cells, no wider than `most`.
-function card(count, size, most) {
+function card(count, size, most, alone) {
   const { cell, labels, pad } = size;
-  const columns = Math.max(1, Math.min(Math.ceil(Math.sqrt(count * 1.8)), Math.floor((most - 2 * pad) / cell)));
+  const columns = Math.max(1, Math.min(count, Math.ceil(Math.sqrt(count * (alone ? 9 : 1.8))), Math.floor((most - 2 * pad) / cell)));
   const rows = Math.ceil(count / columns);
   const width = columns * cell + 2 * pad;
   return {
@@ -31,54 +31,83 @@ function fillCluster(cluster, size, width) {
   const rows = [];
   let row = null;
   for (const service of cluster.services) {
-    const one = { service, ...card(service.count, size, inner) };
+    const one = { service, ...card(service.count, size, inner, cluster.services.length === 1) };
     if (!row || row.w + gap + one.w > inner) rows.push((row = { cards: [], w: -gap, h: 0 }));
     row.cards.push(one);
     row.w += gap + one.w;
     row.h = Math.max(row.h, one.h);
   }
-  let y = HEADER;
-  for (const { cards, w, h } of rows) {
+  for (const { cards, w } of rows) {
     // What is left of a row is shared out, but a card does not become a hall.
-    const more = size.labels ? Math.min((inner - w) / cards.length, 90) : 0;
+    const more = size.labels ? Math.min((inner - w) / cards.length, rows.length === 1 ? Infinity : 180) : 0;
     let x = gap;
     for (const one of cards) {
       one.w += more;
-      Object.assign(one, { x, y, h: size.labels ? h : one.h });
+      one.x = x;
       x += one.w + gap;
     }
-    y += h + gap;
   }
-  return { cluster, cards: rows.flatMap((one) => one.cards), w: width, h: Math.max(y, HEADER + 20) };
+  return { cluster, rows, gap, w: width, h: rows.reduce((sum, one) => sum + one.h + gap, HEADER) };
 }
 
 function arrange(clusters, size, width, columnCount) {
   const w = (width - GAP * (columnCount - 1)) / columnCount;
-  const heights = new Array(columnCount).fill(0);
-  const boxes = clusters.map((cluster) => {
-    const column = heights.indexOf(Math.min(...heights));
-    const box = { ...fillCluster(cluster, size, w), x: column * (w + GAP), y: heights[column] };
-    heights[column] += box.h + GAP;
-    return box;
-  });
-  return { boxes, height: Math.max(0, ...heights) - GAP, size };
+  const columns = Array.from({ length: columnCount }, (_, at) => ({ x: at * (w + GAP), boxes: [], h: -GAP }));
+  for (const cluster of clusters) {
+    const column = columns.reduce((least, one) => (one.h < least.h ? one : least));
+    const box = fillCluster(cluster, size, w);
+    column.boxes.push(box);
+    column.h += box.h + GAP;
+  }
+  const height = Math.max(0, ...columns.map((one) => one.h));
+  const waste = columns.reduce((sum, one) => sum + (height - one.h), 0) / columnCount;
+  return { columns, size, height, cost: waste + height / 10 };
+}
+
+// Columns become as high as the map: rows share what is left, within reason.
+function stretch({ columns, size, height }) {
+  for (const { boxes, h } of columns) {
+    const rows = boxes.flatMap((one) => one.rows);
+    const more = Math.min((height - h) / rows.length, 90);
+    for (const row of rows) {
+      row.h += more;
+      for (const one of row.cards) one.h = size.labels ? row.h : one.h;
+    }
+    let top = 0;
+    for (const box of boxes) {
+      box.y = top;
+      let y = HEADER;
+      for (const row of box.rows) {
+        for (const one of row.cards) one.y = y;
+        y += row.h + box.gap;
+      }
+      box.h = y;
+      top += y + GAP;
+    }
+  }
 }
 
 // `clusters`: [{name, services: [{key, count}]}]. Gives {height, cell, labels, clusters, cards, nodes};
-// the n-th node of a card is that service's n-th instance there.
-export function layOut(clusters, width, most) {
+// the n-th node of a card is that service's n-th instance there. It is no higher than `most`, if that
+// can be, and where it would be lower than `least`, it is stretched.
+export function layOut(clusters, width, least, most) {
   let best = null;
   for (const size of SIZES) {
+    const found = [];
     for (let columns = 1; columns <= Math.max(1, Math.min(clusters.length, Math.floor(width / 260))); columns++) {
-      const found = arrange(clusters, size, width, columns);
-      if (!best || found.height < best.height) best = found;
+      found.push(arrange(clusters, size, width, columns));
     }
-    if (best.height <= most) break;
+    const fit = found.filter((one) => one.height <= most);
+    best = [...fit, ...(fit.length ? [] : found)].reduce((a, b) => (fit.length ? b.cost < a.cost : b.height < a.height) ? b : a);
+    if (fit.length > 0) break;
   }
-  const map = { height: best.height, cell: best.size.cell, labels: best.size.labels, clusters: [], cards: [], nodes: [] };
-  for (const { cluster, cards, x, y, w, h } of best.boxes) {
+  best.height = Math.max(best.height, Math.min(least, best.height * 2));
+  stretch(best);
+  const map = { height: 0, cell: best.size.cell, labels: best.size.labels, clusters: [], cards: [], nodes: [] };
+  for (const { cluster, rows, x, y, w, h } of best.columns.flatMap((one) => one.boxes.map((box) => ({ ...box, x: one.x })))) {
     map.clusters.push({ name: cluster.name, count: cluster.count, x, y, w, h });
-    for (const one of cards) {
+    map.height = Math.max(map.height, y + h);
+    for (const one of rows.flatMap((row) => row.cards)) {
       const at = { service: one.service, cluster: cluster.name, x: x + one.x, y: y + one.y, w: one.w, h: one.h };
       const top = at.y + (map.labels ? LABEL : 0);
       const left = at.x + (at.w - one.columns * map.cell) / 2;

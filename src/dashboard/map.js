@@ -6,8 +6,8 @@ import * as format from "./format.js";
 import { layOut } from "./layout.js";
 
 const MOVE_MS = 400; // to the new sizes after an answer
+const LEAST = 500; // pixels high, where there is not much on it
 const STRIP = 62; // for the gateway that this process is
-const PATHS = 16; // of its traffic, the busiest ones
 const COLOURS = ["surface", "raised", "line", "ink", "muted", "accent", "idle", "ok", "warn", "bad"];
 
 // By the share of errors; without requests it is idle.
@@ -110,7 +110,9 @@ export class ServiceMap {
         .sort((a, b) => b.count - a.count || (a.service.label < b.service.label ? -1 : 1)),
     }));
     const top = this.strip ? STRIP : 0;
-    this.map = layOut(list, width, Math.max(300, Math.min(640, innerHeight * 0.6)) - top);
+    const narrow = width < 600; // there it may be as long as it wants to
+    const most = narrow ? 1000 : Math.max(400, Math.min(640, innerHeight * 0.65));
+    this.map = layOut(list, width, (this.only || narrow ? 0 : Math.min(most, LEAST)) - top, most - top);
     for (const one of [...this.map.clusters, ...this.map.cards, ...this.map.nodes]) one.y += top;
     this.width = width;
     this.height = Math.max(120, this.map.height + top);
@@ -192,6 +194,9 @@ export class ServiceMap {
       c.beginPath();
       c.roundRect(one.x, one.y, one.w, one.h, 12);
       c.fill();
+    }
+    if (this.strip) this.paintTraffic(c);
+    for (const one of map.clusters) {
       c.font = `600 12px ${this.font}`;
       c.fillStyle = colours.muted;
       c.textAlign = "right";
@@ -201,8 +206,14 @@ export class ServiceMap {
       this.write(c, one.name ? `Cluster ${one.name}` : "No cluster told", one.x + 12, one.y + 16,
         one.w - c.measureText(told).width - 36);
     }
-    if (this.strip) this.paintTraffic(c);
     for (const one of map.cards) this.paintCard(c, one);
+  }
+
+  // Requests a second of this gateway to what is on a card: the service's, by what its instances there do.
+  trafficTo({ service: { service, instances } }) {
+    const rate = (this.strip && this.here.rates.get(service.label)) || 0;
+    const part = instances.reduce((all, one) => all + (one.rate || 0), 0);
+    return service.rate > 0 ? (rate * part) / service.rate : 0;
   }
 
   paintCard(c, one) {
@@ -215,6 +226,12 @@ export class ServiceMap {
     c.roundRect(one.x + 0.5, one.y + 0.5, one.w - 1, one.h - 1, map.labels ? 8 : 4);
     c.fill();
     c.stroke();
+    if (this.trafficTo(one) > 0) {
+      c.fillStyle = colours.accent;
+      c.beginPath();
+      c.roundRect(one.x + 1, one.y + 1, one.w - 2, 3, [map.labels ? 8 : 4, map.labels ? 8 : 4, 0, 0]);
+      c.fill();
+    }
     if (!map.labels) return;
     const sum = instances.reduce((all, instance) => all + (instance.rate || 0), 0);
     const told = service.rate === null ? "" : `${format.rate(sum)}/s`;
@@ -229,27 +246,23 @@ export class ServiceMap {
     this.write(c, this.only ? service.label : service.label.replace(/\.nats$/, ""), one.x + 9, one.y + 15, room);
   }
 
-  // From the gateway that this process is to the services that it asks.
+  // From the gateway that this process is to the clusters with the services that it asks.
   paintTraffic(c) {
     const { colours, map, here } = this;
     const x = this.width / 2;
-    const busy = map.cards
-      .map((card) => ({ card, rate: here.rates.get(card.service.service.label) || 0 }))
-      .filter((one) => one.rate > 0)
-      .sort((a, b) => b.rate - a.rate)
-      .slice(0, PATHS);
-    const most = Math.max(...busy.map((one) => one.rate));
+    const rates = map.clusters.map((one) => map.cards.reduce((sum, card) => sum + (card.cluster === one.name ? this.trafficTo(card) : 0), 0));
+    const most = Math.max(...rates);
     c.strokeStyle = colours.accent;
-    c.lineCap = "round";
-    for (const { card, rate } of busy) {
-      const to = card.x + card.w / 2;
-      c.globalAlpha = 0.45;
-      c.lineWidth = 1 + 4 * (Math.log1p(rate) / Math.log1p(most));
+    c.globalAlpha = 0.5;
+    map.clusters.forEach((one, at) => {
+      if (!(rates[at] > 0)) return;
+      const to = Math.max(one.x + 20, Math.min(one.x + one.w - 20, one.x + one.w / 2));
+      c.lineWidth = 1.5 + 5 * (Math.log1p(rates[at]) / Math.log1p(most));
       c.beginPath();
-      c.moveTo(x, 40);
-      c.bezierCurveTo(x, 40 + (card.y - 40) * 0.6, to, 40 + (card.y - 40) * 0.4, to, card.y);
+      c.moveTo(x, 38);
+      c.bezierCurveTo(x, 38 + (one.y - 38) * 0.7, to, 38 + (one.y - 38) * 0.3, to, one.y);
       c.stroke();
-    }
+    });
     c.globalAlpha = 1;
     c.font = `600 12.5px ${this.font}`;
     const text = `This gateway · ${format.rate(here.rate)} requests/s`;

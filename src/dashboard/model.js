@@ -162,7 +162,9 @@ class Service extends Counted {
   // One that did not answer may only have been late.
   drop(isMissing) {
     for (const one of this.instances.values()) {
-      if (isMissing(one) && ++one.missed > MISSING) this.instances.delete(one.id);
+      if (!isMissing(one)) continue;
+      one.interrupt();
+      if (++one.missed > MISSING) this.instances.delete(one.id);
     }
   }
 
@@ -177,6 +179,7 @@ export class Model {
     this.all = new Counted();
     this.instanceCount = 0;
     this.asked = null;
+    this.times = []; // of the last answers
     this.version = 0; // grows when services or instances come or go
   }
 
@@ -186,7 +189,11 @@ export class Model {
     const paused = this.asked !== null && told.asked_ms - this.asked > PAUSE_MS;
     const before = this.shape();
     this.asked = told.asked_ms;
-    if (paused) this.interrupt();
+    if (paused) {
+      this.interrupt();
+      this.times.push(this.asked);
+    }
+    this.times = [...this.times.slice(1 - HISTORY), told.asked_ms];
     const there = new Set();
     for (const one of told.services) {
       const key = (one.host || one.name) + (one.prefix && one.prefix !== "nrt" ? `@${one.prefix}` : "");
@@ -204,6 +211,13 @@ export class Model {
     this.instanceCount = [...this.services.values()].reduce((sum, one) => sum + one.instances.size, 0);
     if (this.shape() !== before) this.version++;
     return true;
+  }
+
+  // The seconds that so many answers took, or would take.
+  seconds(answers) {
+    const { times } = this;
+    const each = times.length > 1 ? (times[times.length - 1] - times[0]) / (times.length - 1) : 1000;
+    return (each * (answers - 1)) / 1000;
   }
 
   shape() {

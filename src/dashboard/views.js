@@ -16,7 +16,7 @@ class Tiles {
   constructor(label, list) {
     this.list = list.map((one) => ({ ...one, number: el("b"), small: el("small"), spark: one.series ? new Sparkline() : null }));
     this.root = el("dl", { class: "tiles", "aria-label": label }, ...this.list.map((one) =>
-      el("div", { class: "tile" }, el("dt", null, one.label), el("dd", null, one.number, one.small), ...(one.spark ? [one.spark.root] : []))));
+      el("div", { class: one.label === "Errors" ? "tile errors" : "tile" }, el("dt", null, one.label), el("dd", null, one.number, one.small), ...(one.spark ? [one.spark.root] : []))));
   }
 
   update() {
@@ -98,10 +98,11 @@ const numberColumns = [
   { name: "in-flight", label: "In flight", number: true, minor: true, by: (row) => row.inFlight, write: (row) => format.count(row.inFlight) },
 ];
 
-const mapLegend = () => el("p", { class: "legend" },
+const mapLegend = (...more) => el("p", { class: "legend" },
   ...[["ok", "well"], ["warn", "errors"], ["bad", "5 % errors and more"], ["idle", "no requests"]].map(([health, text]) =>
     el("span", null, el("i", { class: "dot", "data-health": health, "aria-hidden": "true" }), text)),
-  el("span", { class: "hint" }, "larger: more requests"));
+  el("span", { class: "hint" }, "larger: more requests"),
+  ...more.map((text) => el("span", { class: "hint" }, text)));
 
 // Which requests failed at this process: `of` is a service, or null for all.
 class Failures {
@@ -126,7 +127,7 @@ class Failures {
   writeReason(cell, row) {
     if (!cell.root.firstChild) cell.root.append(cell.code, " ", cell.text);
     setText(cell.code, row.code || String(row.status));
-    setText(cell.text, row.detail || (row.code ? "" : "the answer of whoever is behind it"));
+    setText(cell.text, row.detail || (row.code ? "" : "the service's own answer"));
   }
 
   update(model, here) {
@@ -171,7 +172,7 @@ export class Overview {
       { label: "Instances", value: () => format.count(model.instanceCount), note: () => `of ${format.several(model.services.size, "service")}` },
     ]);
     this.map = new ServiceMap((service) => goTo(serviceLink(service)));
-    const map = panel("wide", "Map", mapLegend(), this.map.root);
+    const map = panel("wide", "Map", mapLegend("bar on top: asked by this gateway"), this.map.root);
     this.histogram = new Histogram();
     const latency = panel("latency", "Latency of all requests", this.histogram.root);
     this.facts = new Facts();
@@ -229,10 +230,10 @@ class One {
     this.get = get;
   }
 
-  update() {
+  update(model) {
     const one = this.get();
     this.tiles.update();
-    for (const chart of this.charts) chart.update(one.history);
+    for (const chart of this.charts) chart.update(one.history, (answers) => model.seconds(answers));
     this.histogram.update(one);
   }
 
@@ -274,7 +275,7 @@ export class ServiceView extends One {
 
   update(model, here) {
     this.here = here;
-    super.update();
+    super.update(model);
     setText(this.state, `Service of ${format.several(this.service.instances.size, "instance")} in ${this.service.clusters.filter(Boolean).join(", ") || "no cluster"}`);
     this.map.update(model, here);
     this.table.update([...this.service.instances.values()]);
@@ -304,7 +305,7 @@ export class InstanceView extends One {
 
   update(model, here) {
     const { told, id, service } = this.instance;
-    super.update();
+    super.update(model);
     setText(this.state, `${service.label}: ${describe(this.instance)}${here.ids.has(id) ? " · this process" : ""}`);
     this.facts.update([
       ["Last error", told.last_error], ["Requests", format.count(told.requests)], ["Errors", format.count(told.errors)],
