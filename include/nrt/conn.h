@@ -29,7 +29,8 @@ extern "C" {
  * nrt_options.detail says more. */
 NRT_API nrt_conn *nrt_conn_open(const nrt_options *options, int *error);
 
-/* Ends the connection now: requests under way end with NRT_ERR_CANCELED, told before this returns;
+/* Ends the connection now: requests under way end with NRT_ERR_CANCELED, told before this returns,
+ * and services that are known to work on them learn of it as far as the socket takes that at once;
  * services are gone; a worker that is at a handler is waited for, and its answer goes nowhere.
  * nrt_conn_drain is the polite way. Called inside a callback, it happens when all of them have
  * returned: nrt_conn_run then returns 0, and what else waits NRT_ERR_CANCELED; the connection is

@@ -173,7 +173,8 @@ void nrt__front_refuse(nrt__front_conn *conn, int error, const char *detail) {
                  (unsigned long long)conn->settings.max_body);
         text = limit;
     }
-    nrt__problem_write(&problem, nrt_error_status(error), nrt_error_code(error), text);
+    nrt__problem_write(&problem, nrt_error_status(error), nrt_error_code(error),
+                       nrt__problem_detail(error, text));
     write_whole(conn, &problem);
     nrt__front_record_request(conn, error, text);
     nrt__message_free(&problem);

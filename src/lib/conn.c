@@ -228,7 +228,21 @@ static void stop_session(nrt__link *link) {
     }
 }
 
+/* Whoever works for us may stop: what says so goes out as far as the socket takes it now. Not where
+ * requests wait in front of it, which would be sent for nothing. */
+static void end_calls(nrt_conn *conn) {
+    if (!conn->link || !conn->client || conn->forked) {
+        return;
+    }
+    bool empty = nrt__session_output(conn->link->session).len == 0;
+    nrt__client_cancel_all(conn->client);
+    if (empty) {
+        nrt__link_flush_some(conn->link);
+    }
+}
+
 static void free_parts(nrt_conn *conn) {
+    end_calls(conn);
     nrt__timer_clear(&conn->loop.timers, &conn->drain_timer);
     stop_session(conn->link);
     stop_session(conn->other);

@@ -13,9 +13,11 @@ typedef struct {
     nrt__message         message;
     ngx_recv_pt          recv;     /* of the connection, before ours */
     ngx_http_request_t  *request;
+    ngx_event_t          refuse;     /* where nginx would, with a page of its own */
     unsigned             ended:1;
     unsigned             failed:1;
     unsigned             spoiled:1;  /* nginx has been given what it refuses */
+    unsigned             held:1;     /* or has been given nothing more */
 } ngx_http_nrt_chunks_t;
 
 
@@ -25,12 +27,13 @@ static ssize_t ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size);
 /*
  * Reads on in bytes that nginx is about to. What is wrong is made so wrong that nginx refuses it,
  * too: CR and something else than LF is nowhere in chunks, but in their data, and the reader stops
- * in front of that. How many bytes nginx is to see.
+ * in front of that. How many bytes nginx is to see. While it gathers a body by itself, it would
+ * answer by itself, too: then it sees nothing more.
  */
 
 static size_t
 ngx_http_nrt_read_chunks(ngx_http_nrt_chunks_t *chunks, u_char *buf, size_t n,
-    size_t size)
+    size_t size, ngx_uint_t gathering)
 {
     int      event;
     size_t   at, used;
@@ -46,6 +49,14 @@ ngx_http_nrt_read_chunks(ngx_http_nrt_chunks_t *chunks, u_char *buf, size_t n,
                           chunks->reader.reason);
 
             chunks->failed = 1;
+
+            if (gathering) {
+                chunks->held = 1;
+                ngx_post_event(&chunks->refuse, &ngx_posted_events);
+
+                return at;
+            }
+
             buf[at++] = CR;
 
             if (at < size) {
@@ -74,6 +85,10 @@ ngx_http_nrt_chunks_cleanup(void *data)
 
     if (c->recv == ngx_http_nrt_recv) {
         c->recv = chunks->recv;
+    }
+
+    if (chunks->refuse.posted) {
+        ngx_delete_posted_event(&chunks->refuse);
     }
 
     nrt__h1_reader_free(&chunks->reader);
@@ -106,7 +121,12 @@ ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size)
 
     chunks = ngx_http_nrt_chunks(c->data);
 
-    if (chunks->failed && !chunks->spoiled) {
+    if (chunks->refuse.posted) {
+        c->read->ready = 0;
+        return NGX_AGAIN;
+    }
+
+    if (chunks->failed && !chunks->spoiled && !chunks->held) {
         chunks->spoiled = 1;
         buf[0] = 'x';
         return 1;
@@ -118,7 +138,42 @@ ngx_http_nrt_recv(ngx_connection_t *c, u_char *buf, size_t size)
         return n;
     }
 
-    return ngx_http_nrt_read_chunks(chunks, buf, n, size);
+    n = ngx_http_nrt_read_chunks(chunks, buf, n, size,
+                                 !chunks->request->request_body_no_buffering);
+
+    if (n == 0) {    /* which would be the end of the connection */
+        c->read->ready = 0;
+        return NGX_AGAIN;
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_nrt_refuse_chunks(ngx_event_t *ev)
+{
+    ngx_connection_t       *c;
+    ngx_http_nrt_ctx_t     *ctx;
+    ngx_http_request_t     *r;
+    ngx_http_nrt_chunks_t  *chunks = ev->data;
+
+    r = chunks->request;
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_nrt_module);
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->keepalive = 0;
+
+    if (ctx) {
+        ngx_http_nrt_fail(r, ctx, NRT_ERR_BAD_REQUEST, chunks->reader.reason);
+
+    } else {
+        ngx_http_finalize_request(r, NGX_HTTP_BAD_REQUEST);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -155,6 +210,9 @@ ngx_http_nrt_check_chunks(ngx_http_request_t *r)
 
     chunks->request = r;
     chunks->recv = c->recv;
+    chunks->refuse.data = chunks;
+    chunks->refuse.log = c->log;
+    chunks->refuse.handler = ngx_http_nrt_refuse_chunks;
 
     nrt__message_init(&chunks->message, 1);
     nrt__h1_reader_init(&chunks->reader, NULL);
@@ -175,7 +233,7 @@ ngx_http_nrt_check_chunks(ngx_http_request_t *r)
     n = b->last - b->pos;
 
     if (n) {
-        (void) ngx_http_nrt_read_chunks(chunks, b->pos, n, n);
+        (void) ngx_http_nrt_read_chunks(chunks, b->pos, n, n, 0);
     }
 
     return NGX_OK;

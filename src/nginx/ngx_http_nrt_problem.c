@@ -52,7 +52,8 @@ ngx_http_nrt_problem(ngx_http_request_t *r, ngx_http_nrt_ctx_t *ctx, int error,
     rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     if (nrt__problem_write(&message, nrt_error_status(error),
-                           nrt_error_code(error), detail)
+                           nrt_error_code(error),
+                           nrt__problem_detail(error, detail))
         != 0
         || ngx_http_nrt_copy_fields(r, &ctx->fields, &message.fields) != NGX_OK)
     {

@@ -211,6 +211,18 @@ def test_where_nobody_listens_it_may_be_tried_once_more(site, target, method, as
     assert published() - before == asked
 
 
+def test_the_budget_bounds_further_attempts(world):
+    """A hundred failing requests earn twenty, besides ten and three a second."""
+    nats = world.nats(monitor=True)
+    nginx = Nginx(world, f"nrt_server {nats.url}; nrt_retry no_service; location / {{ nrt_pass nobody.nats; }}").start()
+    published = lambda: sum(one["in_msgs"] for one in nats.connections() if one["name"] == "nginx")
+    before = published()
+    with Stopwatch() as watch, world.client(nginx) as client:
+        for _ in range(100):
+            assert_problem(client.get("/"), 503, "no-service")
+    assert 130 <= published() - before <= 131 + 3 * watch.seconds
+
+
 class Wire:
     """What lies between nginx and NATS, and can be cut: only nginx loses its connection."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from harness.message import assert_problem
 from harness.nginx import Nginx
 from harness.origin import plain
 from harness.pki import Authority, server_config
+from harness.tlspeer import Terminator
 from harness.world import free_port
 
 PASSWORD = "pa55:w@rd"
@@ -33,6 +35,11 @@ class Nats:
         own = f"nrt_tls_certificate {mine[0]}; nrt_tls_certificate_key {mine[1]};"
 
         server = self.add("plain", "", "nrt_server {};")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*ca.issue("front"))
+        front = world.closing(Terminator(server, context))
+        self.location("first", f"nrt_server {front.url}; nrt_tls_first on; {tls}")
+        self.location("late", f"nrt_connect_timeout 300ms; nrt_server {front.url}; {tls}")
         dead = f"nats://127.0.0.1:{free_port()}"
         self.location("several", f"nrt_server {dead} {server.url};")
         self.add("password", f'authorization {{ user: bob, password: "{PASSWORD}" }}', "nrt_server nats://bob:%s@{};" % IN_URL)
@@ -87,6 +94,13 @@ def test_of_several_servers_one_that_is_there_is_found(nats):
         assert client.get("/several").get("X-Nats") == "plain"
 
 
+def test_tls_may_come_before_the_servers_greeting(nats):
+    """`plain` is behind a proxy that speaks TLS at once; who waits for a greeting waits in vain."""
+    with nats.world.client(nats.nginx) as client:
+        assert client.get("/first").get("X-Nats") == "plain"
+        assert_problem(client.get("/late"), 503, "disconnected")
+
+
 @pytest.mark.parametrize("name, why", [
     ("dead", "cannot connect to NATS: .*Connection refused"),
     ("refused", r"cannot connect to NATS: .*Authorization Violation"),
@@ -97,6 +111,7 @@ def test_where_nats_cannot_be_reached_requests_fail_soon_and_the_log_says_why(na
         answer = client.get(f"/{name}")
     problem = assert_problem(answer, 503, "disconnected", "auth", "tls", "connect")
     assert watch.seconds < 3 * SLOW and problem["detail"]
+    assert "127.0.0.1" not in problem["detail"], "where it is concerns nobody outside"
     nats.nginx.child.wait_line(why)
     assert "wr0ng" not in nats.nginx.child.stderr
 

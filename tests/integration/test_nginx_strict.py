@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from harness.client import Client, request_bytes
-from harness.message import parse_request
+from harness.message import Answer, assert_problem, parse_request
 from harness.site import Site
 from harness.spy import Spy
 from harness.world import free_port
@@ -25,7 +25,7 @@ server {{
     location / {{ nrt_pass weather.nats; }}
 }}
 """
-SERVER = "location / { nrt_pass weather.nats; } location /named { nrt_pass $http_host; }"
+SERVER = "location / { nrt_pass weather.nats; } location /flows { nrt_request_buffering off; nrt_pass weather.nats; } location /named { nrt_pass $http_host; }"
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +192,28 @@ def test_a_request_line_that_is_not_exact_is_not_published(site, line):
 def test_a_head_without_its_lines_is_not_published(site, raw):
     _, data, out = ask(site, raw)
     assert out == [] and b"weather.nats" not in data
+
+
+@pytest.mark.parametrize("first", [b"", b"3\r\nabc\r\n", b"3\r\nab"])
+@pytest.mark.parametrize("target", ["/", "/flows"])
+@pytest.mark.parametrize("chunk", [b"x\r\n", b"3\nabc\r\n", b"3;\x00\r\nabc\r\n"])
+def test_a_chunk_that_is_not_exact_is_refused_alike_wherever_it_comes(site, target, first, chunk):
+    """Behind the head, or long after it, while nginx gathers the body by itself: it has no page of its own for that."""
+    if first == b"3\r\nab":
+        chunk = b"cd" + chunk
+    with Client(f"http://127.0.0.1:{site.port}") as client:
+        client.send(f"POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+        assert client.reader.head(Answer).status == 100
+        client.send(first)
+        client.send(chunk)
+        answer = client.answer()
+        assert client.at_end()
+    assert_problem(answer, 400, "bad-request")
+    if target == "/":
+        assert published(site) == []
+    else:  # its head had gone on
+        assert site.get("/good").status == 200
+        site.spy.new()
 
 
 @pytest.mark.parametrize("method", ["G-T", "G_T", "OPTIONS", "PROPFIND", "QUERY", "M-SEARCH", "PRI"])

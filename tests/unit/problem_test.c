@@ -104,6 +104,18 @@ static void a_detail_that_is_not_utf_8_is_left_out(void **state) {
     nrt__message_free(&message);
 }
 
+static void strangers_are_not_told_where_nats_is(void **state) {
+    (void)state;
+    const char *where = "not connected to NATS: nats://10.1.2.3:4222: Connection refused";
+    assert_string_equal(nrt__problem_detail(NRT_ERR_DISCONNECTED, where),
+                        nrt_error_text(NRT_ERR_DISCONNECTED));
+    assert_string_equal(nrt__problem_detail(NRT_ERR_TIMEOUT, "slow.nats: no answer"),
+                        "slow.nats: no answer");
+    assert_string_equal(nrt__problem_detail(NRT_ERR_TIMEOUT, ""), nrt_error_text(NRT_ERR_TIMEOUT));
+    assert_string_equal(nrt__problem_detail(NRT_ERR_TIMEOUT, NULL),
+                        nrt_error_text(NRT_ERR_TIMEOUT));
+}
+
 static void without_memory_the_status_is_left(void **state) {
     (void)state;
     nrt__message message;
@@ -124,6 +136,7 @@ int main(void) {
         cmocka_unit_test(what_was_in_the_response_is_gone),
         cmocka_unit_test(a_detail_that_a_peer_chose_cannot_break_the_json),
         cmocka_unit_test(a_detail_that_is_not_utf_8_is_left_out),
+        cmocka_unit_test(strangers_are_not_told_where_nats_is),
         cmocka_unit_test(without_memory_the_status_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

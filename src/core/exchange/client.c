@@ -203,14 +203,18 @@ static void end_all(nrt__client *client, nrt__pending *head, int error, const ch
     }
 }
 
-void nrt__client_destroy(nrt__client *client) {
-    if (!client) {
-        return;
-    }
+void nrt__client_cancel_all(nrt__client *client) {
     nrt__pending *const rings[] = {&client->sent, &client->waiting, &client->paused};
     for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
         end_all(client, rings[i], NRT_ERR_CANCELED, "the connection was closed");
     }
+}
+
+void nrt__client_destroy(nrt__client *client) {
+    if (!client) {
+        return;
+    }
+    nrt__client_cancel_all(client);
     for (size_t i = 0; i < client->slot_count; i++) {
         free(client->slots[i]->kept);
     }

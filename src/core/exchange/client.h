@@ -93,6 +93,9 @@ int nrt__client_wait_long(nrt__client *client, nrt_exchange_id id);
  * NRT_ERR_STATE where it is over. */
 int nrt__client_cancel(nrt__client *client, nrt_exchange_id id);
 
+/* Ends all of them so, with frames to those who work for them, as far as there is a session. */
+void nrt__client_cancel_all(nrt__client *client);
+
 /* The session takes more bodies again. */
 void nrt__client_drained(nrt__client *client);
 

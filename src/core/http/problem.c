@@ -6,6 +6,10 @@
 
 #include "core/base/str.h"
 
+const char *nrt__problem_detail(int error, const char *detail) {
+    return detail && *detail && error != NRT_ERR_DISCONNECTED ? detail : nrt_error_text(error);
+}
+
 int nrt__problem_write(nrt__message *response, int status, const char *code, const char *detail) {
     int error = NRT_ERR_MEMORY;
     char *text = NULL;

@@ -10,4 +10,8 @@
  * leaves the status and no body. */
 int nrt__problem_write(nrt__message *response, int status, const char *code, const char *detail);
 
+/* What strangers may read of why `error` came: `detail`, or the error's own sentence where there is
+ * none, and where it says which NATS server was tried. The log has that. */
+const char *nrt__problem_detail(int error, const char *detail);
+
 #endif
