@@ -46,20 +46,20 @@ export class Feed {
     this.busy = true;
     try {
       const signal = AbortSignal.timeout(PATIENCE_MS);
-      const [services, process, metrics] = await Promise.all([
-        get("/services", signal), get("/process", signal), get("/metrics", signal)]);
+      const [process, metrics] = await Promise.all([get("/process", signal), get("/metrics", signal)]);
       if (!process.ok || !metrics.ok) throw new Error(`it answers ${process.ok ? metrics.status : process.status}`);
-      const live = services.ok && process.body.nats.connected;
+      const { connected, why } = process.body.nats;
+      const services = connected ? await get("/services", signal) : { ok: false, body: {} };
       this.tell({
-        state: live ? "live" : "no-nats",
+        state: services.ok ? "live" : "no-nats",
         services: services.ok ? services.body : null,
         process: process.body,
         metrics: readMetrics(metrics.body),
-        why: live ? "" : process.body.nats.why || (services.body && services.body.detail) || "",
+        why: connected ? services.body.detail || `/services answers ${services.status}` : why,
       });
     } catch (error) {
-      const late = error.name === "TimeoutError";
-      this.tell({ state: "lost", why: late ? `no answer within ${PATIENCE_MS / 1000} s` : error.message });
+      const whys = { TimeoutError: `no answer within ${PATIENCE_MS / 1000} s`, TypeError: "no connection" };
+      this.tell({ state: "lost", why: whys[error.name] || error.message });
     }
     this.busy = false;
     this.timer = setTimeout(() => this.turn(), Math.max(200, EVERY_MS - (performance.now() - began)));

@@ -68,7 +68,7 @@ function arrange(clusters, size, width, columnCount) {
 function stretch({ columns, size, height }) {
   for (const { boxes, h } of columns) {
     const rows = boxes.flatMap((one) => one.rows);
-    const more = Math.min((height - h) / rows.length, 90);
+    const more = Math.min((height - h) / rows.length, 240);
     for (const row of rows) {
       row.h += more;
       for (const one of row.cards) one.h = size.labels ? row.h : one.h;

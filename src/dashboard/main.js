@@ -60,7 +60,7 @@ function tellState(state, why) {
   }
   const trouble = at("trouble");
   const told = state === "lost" ? `The listener at ${location.host} does not answer (${why}). What is shown is from before; asking again each second.`
-    : state === "no-nats" ? `This process is not connected to NATS${why ? `: ${why}` : ""}. Services cannot be asked; what is shown is from before.`
+    : state === "no-nats" ? `${here.process.nats.connected ? "NATS does not answer" : "This process is not connected to NATS"}${why ? `: ${why}` : ""}. What is shown is from before; asking again each second.`
       : here.process?.missing.length ? `Not ready: ${here.process.missing.join("; ")}.` : "";
   setText(trouble, told);
   setAttribute(trouble, "data-state", state);

@@ -102,7 +102,7 @@ const mapLegend = (...more) => el("p", { class: "legend" },
   ...[["ok", "well"], ["warn", "errors"], ["bad", "5 % errors and more"], ["idle", "no requests"]].map(([health, text]) =>
     el("span", null, el("i", { class: "dot", "data-health": health, "aria-hidden": "true" }), text)),
   el("span", { class: "hint" }, "larger: more requests"),
-  ...more.map((text) => el("span", { class: "hint" }, text)));
+  ...more);
 
 // Which requests failed at this process: `of` is a service, or null for all.
 class Failures {
@@ -172,7 +172,8 @@ export class Overview {
       { label: "Instances", value: () => format.count(model.instanceCount), note: () => `of ${format.several(model.services.size, "service")}` },
     ]);
     this.map = new ServiceMap((service) => goTo(serviceLink(service)));
-    const map = panel("wide", "Map", mapLegend("bar on top: asked by this gateway"), this.map.root);
+    this.hint = el("span", { class: "hint" });
+    const map = panel("wide", "Map", mapLegend(this.hint), this.map.root);
     this.histogram = new Histogram();
     const latency = panel("latency", "Latency of all requests", this.histogram.root);
     this.facts = new Facts();
@@ -197,6 +198,7 @@ export class Overview {
 
   update(model, here) {
     this.tiles.update();
+    setText(this.hint, { gateway: "bar on top: asked by this gateway", service: "ring: this process" }[here.role] || "");
     this.map.update(model, here);
     this.histogram.update(model.all);
     this.facts.update(hereFacts(here));

@@ -140,9 +140,9 @@ def test_it_asks_nothing_while_nobody_looks(browser, busy):
     opened(browser, busy)
     hide("true")
     browser.evaluate("window.since = performance.now()")
-    browser.wait("performance.now() > window.since + 2000")  # what was under way has ended
+    browser.wait("performance.now() > window.since + 1500")  # what was under way has ended
     before = len(browser.asked())
-    browser.wait("performance.now() > window.since + 5000")
+    browser.wait("performance.now() > window.since + 3500")
     assert len(browser.asked()) == before
     shown = browser.evaluate("document.documentElement.dataset.asked")
     hide("false")
@@ -270,7 +270,7 @@ def test_those_who_want_no_motion_get_none(browser, busy):
         opened(browser, busy, calm=calm)
         browser.evaluate(count)
         asked = browser.evaluate("document.documentElement.dataset.asked")
-        browser.wait(f"Number(document.documentElement.dataset.asked) > {asked} + 2000")
+        browser.wait(f"Number(document.documentElement.dataset.asked) > {asked} + 1000")
         assert (browser.evaluate("window.frames_asked") == 0) == calm
 
 
