@@ -108,10 +108,14 @@ int nrt__tls_verified(int fine, X509_STORE_CTX *store) {
 
 /* An alert of the peer: its number of RFC 8446 section 6. */
 static void explain_alert(nrt__tls *tls, int alert) {
-    bool wants_cert = alert == SSL_AD_BAD_CERTIFICATE || alert == SSL_AD_CERTIFICATE_REQUIRED ||
-                      alert == SSL_AD_HANDSHAKE_FAILURE;
-    snprintf(tls->reason, sizeof(tls->reason), "the server refuses: TLS alert \"%s\"%s",
-             SSL_alert_desc_string_long(alert),
+    bool wants_cert =
+        alert == SSL_AD_BAD_CERTIFICATE || alert == SSL_AD_CERTIFICATE_REQUIRED ||
+        alert == SSL_AD_HANDSHAKE_FAILURE ||
+        (alert == SSL_AD_UNKNOWN_CA && tls->has_cert); /* nats-server 2.10 and newer */
+    const char *text = alert == SSL_AD_CERTIFICATE_REQUIRED
+                           ? "certificate required" /* OpenSSL does not know it */
+                           : SSL_alert_desc_string_long(alert);
+    snprintf(tls->reason, sizeof(tls->reason), "the server refuses: TLS alert \"%s\"%s", text,
              !wants_cert     ? ""
              : tls->has_cert ? "; it may not like the certificate we have (tls_cert)"
                              : "; it may want a certificate of us (tls_cert)");

@@ -64,13 +64,13 @@ def test_a_canary_gets_its_tenth_and_after_a_reload_its_half(canary, world):
 def test_a_canary_beside_instances_that_stay_as_they_are_takes_one_line(canary, world):
     """The rest of the weight stays where it was; and the mapping goes away as it came."""
     world.serve(canary.servers["n1"], "weather.nats", world.origin(echo("old")))
-    canary.servers["n1"].reload("")
+    canary.servers["n1"].reload("mappings: {}")
     assert ask(canary.gateway, 300).names() == {"old": 300}
     canary.servers["n1"].reload(canary.config("add-canary.conf"))
     load = ask(canary.gateway, COUNT, threads=4)
     assert load.names().keys() == {"old", "v2"}
     expect_share(load.names()["v2"], 0.10)
-    canary.servers["n1"].reload("")
+    canary.servers["n1"].reload("mappings: {}")
     assert ask(canary.gateway, 300).names() == {"old": 300}
 
 

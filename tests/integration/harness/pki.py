@@ -1,13 +1,19 @@
 """Certificates for tests, made by the openssl program: an authority, and what it signs."""
 
 import os
+import re
 import subprocess
+import time
 
 
 def openssl(*args, data=None):
     done = subprocess.run(["openssl", *map(str, args)], input=data, capture_output=True, check=False)
     assert done.returncode == 0, f"openssl {args}: {done.stderr.decode()}"
     return done.stdout
+
+
+def openssl_version():
+    return tuple(map(int, re.match(rb"OpenSSL (\d+)\.(\d+)", openssl("version")).groups()))
 
 
 def write(path, data):
@@ -52,8 +58,12 @@ class Authority:
         self._new_key(key)
         openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={name}")
         by, by_key = issuer or (self.cert, self.key)
+        life = ["-days", days]
+        if days < 0 and openssl_version() >= (3, 4):  # which wants them to begin before they end
+            begin, end = (time.gmtime(time.time() + at * 86400) for at in (days - 10, days))
+            life = ["-not_before", time.strftime("%Y%m%d%H%M%SZ", begin), "-not_after", time.strftime("%Y%m%d%H%M%SZ", end)]
         openssl("x509", "-req", "-in", request, "-CA", by, "-CAkey", by_key, "-CAcreateserial",
-                "-out", cert, "-days", days, "-extfile", extensions)
+                "-out", cert, *life, "-extfile", extensions)
         return cert, key
 
 
