@@ -143,6 +143,19 @@ def test_the_other_users_of_the_page_may_what_it_says(world):
     assert "nrt.requests.weather.nats.post" in done.stderr
 
 
+def test_services_of_another_account_are_seen_where_it_is_exported(world):
+    section = Section("Seeing the services of another account")
+    for response_type, instances in ((STREAM, 2), ("", 1)):
+        server = world.nats(config=config_of(section, STREAM, response_type))
+        for _ in range(2):
+            world.serve(as_user(server, "service"), HOST, "http://127.0.0.1:1")
+        operator = as_user(server, "operator")
+        done = world.run([NRT, "ls", "-s", operator])
+        assert done.stdout.count(HOST) == instances and f"{instances} instance" in done.stdout
+        done = world.get(operator, f"http://{HOST}/", expect=1)
+        assert "nrt.requests.weather.nats.get" in done.stderr
+
+
 def test_a_client_that_may_not_publish_to_streams_is_told_at_once(world, front):
     """What fits one message goes; what does not is refused by its own server, frame by frame."""
     config = Section("Permissions").file("permissions.conf")

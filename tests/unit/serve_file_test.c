@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <nrt/http.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/serve_file.h"
@@ -128,9 +129,10 @@ static void what_is_inside_is_opened(void **state) {
     (void)state;
     assert_true(opens("hello.txt", false) && opens("hello.txt", true));
     assert_true(opens("sub/a b.JSON", false) && opens("sub/a b.JSON", true));
-    /* Links that stay inside, where the system can tell. */
-    assert_true(opens("inside", false) && !opens("inside", true));
-    assert_true(opens("sublink/a b.JSON", false) && !opens("sublink/a b.JSON", true));
+    /* Links that stay inside, where the system can tell: qemu, say, has no openat2. */
+    bool can = syscall(SYS_openat2, -1, "", NULL, 0) >= 0 || errno != ENOSYS;
+    assert_true(opens("inside", false) == can && !opens("inside", true));
+    assert_true(opens("sublink/a b.JSON", false) == can && !opens("sublink/a b.JSON", true));
 }
 
 static void a_path_longer_than_the_system_takes_is_not_found(void **state) {
