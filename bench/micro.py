@@ -7,9 +7,13 @@ import re
 import statistics
 
 from processes import Failed, run_and_account
-from rows import GatewayServe, OursOnly, RawLoop
+from rows import GatewayServe, OursOnly, RawLoop, watched
 
 IN_FLIGHT = 16
+# What operators may ask a gateway and a sidecar for, and pay: all of it is held to bounds, each by itself is shown.
+WATCHED = ("--admin --access-log --trace-export", "--admin", "--access-log", "--access-log --access-log-format", "--trace",
+           "--trace-export")
+BOUNDED = 1
 COUNT = 2000  # messages, and thrice as many: the difference is what each costs
 BOUNDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bounds.json")
 SLACK = {"instructions": lambda bound: bound * 1.1, "allocations": lambda bound: bound + 0.5}
@@ -107,6 +111,9 @@ class Micro:
 
         found = {**self.difference(OursOnly, ("client", "service"), counted),
                  **self.difference(GatewayServe, ("gateway", "serve"), timed)}
+        for names in WATCHED[:BOUNDED] if self.run.chosen.quick else WATCHED:
+            roles = self.difference(watched(names), ("gateway", "serve"), timed)
+            found.update((f"{role} {names}", one) for role, one in roles.items())
         if not self.run.chosen.quick:
             theirs = self.difference(RawLoop, ("client", "service"), counted)
             found.update((f"libnats {role}", one) for role, one in theirs.items())
@@ -120,7 +127,9 @@ class Micro:
 
 def bounded(micro):
     """What bounds.json holds: instructions of parts and processes, allocations of the latter."""
-    ours = {role: one for role, one in micro["exchange"].items() if not role.startswith("libnats")}
+    unbound = {f"{role} {names}" for role in ("gateway", "serve") for names in WATCHED[BOUNDED:]}
+    ours = {role: one for role, one in micro["exchange"].items()
+            if not role.startswith("libnats") and role not in unbound}
     return {"instructions": {name: round(one["instructions"]) for name, one in [*micro["parts"].items(), *ours.items()]},
             "allocations": {name: round(abs(one["allocations"]), 2) for name, one in ours.items()}}
 
@@ -147,8 +156,8 @@ def table(micro):
     lines = [f"\n{'part':<22} {'ns':>7} {'MB/s':>7} {'instructions':>13}   for each message"]
     for name, one in micro["parts"].items():
         lines.append(f"{name:<22} {one['ns']:>7.0f} {one['bytes_per_s'] / 1e6:>7.0f} {one['instructions']:>13.0f}")
-    lines.append(f"\n{'process':<22} {'instructions':>13} {'allocations':>12} {'system calls':>13}   for each "
+    lines.append(f"\n{'process':<42} {'instructions':>13} {'allocations':>12} {'system calls':>13}   for each "
                  f"exchange, {IN_FLIGHT} in flight")
     for role, one in micro["exchange"].items():
-        lines.append(f"{role:<22} {one['instructions']:>13.0f} {one['allocations']:>12.2f} {one['system calls']:>13.2f}")
+        lines.append(f"{role:<42} {one['instructions']:>13.0f} {one['allocations']:>12.2f} {one['system calls']:>13.2f}")
     return "\n".join(lines)

@@ -117,10 +117,10 @@ class Row:
         argv = [os.path.join(self.run.build, "nrt"), *map(str, args)]
         return self.add(Process(role, self.wrap.get(role, []) + argv, self.run.folder))
 
-    def gateway(self, nats):
+    def gateway(self, nats, *options):
         port = free_port()
         process = self.nrt("gateway", "gateway", "-s", f"nats://127.0.0.1:{nats}", "-l", port, "-r",
-                           "/=bench-0.nats")
+                           "/=bench-0.nats", *options)
         wait_for_port(port, process)
         return port
 
@@ -278,12 +278,30 @@ class GatewayService(WrkRow):
 
 class GatewayServe(WrkRow):
     letter, name = "f", "wrk -> nrt gateway -> nrt serve -> nginx"
+    watched = ""
 
     def start(self):
         origin, nats = self.static(), self.nats()
-        self.nrt("serve", "serve", "-s", f"nats://127.0.0.1:{nats}", "bench-0.nats",
+        self.nrt("serve", "serve", "-s", f"nats://127.0.0.1:{nats}", *self.options("serve"), "bench-0.nats",
                  f"http://127.0.0.1:{origin}")
-        self.port = self.gateway(nats)
+        self.port = self.gateway(nats, *self.options("gateway"))
+
+    def options(self, role):
+        """Those of `watched`, with what they need."""
+        values = {"--admin": lambda: ["0"], "--trace-export": lambda: [self.collector()],
+                  "--access-log": lambda: [os.path.join(self.run.folder, f"{role}-{free_port()}.log")],
+                  "--access-log-format": lambda: ["json"]}
+        return [word for name in self.watched.split() for word in (name, *values.get(name, list)())]
+
+    def collector(self):
+        """Of traces: takes all, and throws it away."""
+        port = self.nginx("collector", "client_max_body_size 0; location / { return 200; }")
+        return f"http://127.0.0.1:{port}/v1/traces"
+
+
+def watched(names):
+    """Row (f) with what those who operate it may ask for."""
+    return type("GatewayServeWatched", (GatewayServe,), {"watched": names})
 
 
 class NginxService(WrkRow):

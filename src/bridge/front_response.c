@@ -83,12 +83,21 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
 
 /* Who answered, for the record. Without memory it is left out. */
 static void note_answer(nrt__front_conn *conn, const nrt__message *response) {
-    static const char *const names[] = {"NRT-ID", "NRT-Connected-Server", "NRT-Client",
-                                        "NRT-Connected-Cluster", "NRT-Error"};
+    static const nrt_str names[] = {{"NRT-ID", 6},
+                                    {"NRT-Connected-Server", 20},
+                                    {"NRT-Client", 10},
+                                    {"NRT-Connected-Cluster", 21},
+                                    {"NRT-Error", 9}};
+    const nrt_fields *fields = &response->fields;
     conn->headed_ns = nrt__front_now_ns(conn->front);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        nrt_str value = nrt_fields_get(&response->fields, names[i]);
-        conn->about[i] = nrt__arena_copy(&conn->request.arena, value);
+    for (size_t i = 0; i < fields->count; i++) {
+        const nrt__field *field = &fields->list[i];
+        for (size_t j = 0; (field->flags & NRT__FIELD_NRT) && j < sizeof(names) / sizeof(names[0]);
+             j++) {
+            if (!conn->about[j].ptr && nrt__str_same(field->name, names[j])) {
+                conn->about[j] = nrt__arena_copy(&conn->request.arena, field->value);
+            }
+        }
     }
 }
 

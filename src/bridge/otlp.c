@@ -28,7 +28,7 @@ enum {
     INTERIM_MAX = 4,
     HEAD_MAX = 16 * 1024,
     BODY_MAX = 64 * 1024, /* of its answers: what is longer ends the connection */
-    BATCH_KEEP = 256 * 1024,
+    BATCH_KEEP = 1 << 20,
 };
 
 typedef enum otlp_state {

@@ -73,7 +73,9 @@ def test_an_exchange_costs_what_is_written_down(quick):
     """A tenth more instructions, or an allocation more, is noticed."""
     found, output = quick
     assert found["beyond_bounds"] == [], output
-    assert set(found["micro"]["exchange"]) == {"client", "service", "gateway", "serve"}
+    watched = "--admin --access-log --trace-export"
+    assert set(found["micro"]["exchange"]) == {"client", "service", "gateway", "serve", f"gateway {watched}",
+                                               f"serve {watched}"}
 
 
 def test_what_has_grown_is_told(quick, modules):

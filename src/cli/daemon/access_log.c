@@ -1,9 +1,6 @@
 /* Lines of the access log. */
 #include "cli/daemon/access_log.h"
 
-#include <inttypes.h>
-#include <time.h>
-
 #include "core/base/json_text.h"
 #include "core/base/str.h"
 
@@ -14,15 +11,17 @@ enum { TARGET_MAX = 8 * 1024, TEXT_MAX = 1024, SHORT_MAX = 256 };
 static void put_escaped(nrt__buf *out, nrt_str text, size_t max) {
     static const char hex[] = "0123456789ABCDEF";
     size_t len = text.len < max ? text.len : max;
+    size_t plain = 0; /* from here on nothing had to be changed */
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
             const char code[] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+            nrt__buf_add(out, text.ptr + plain, i - plain);
             nrt__buf_add(out, code, sizeof(code));
-        } else {
-            nrt__buf_add(out, &text.ptr[i], 1);
+            plain = i + 1;
         }
     }
+    nrt__buf_add(out, text.ptr + plain, len - plain);
 }
 
 static void put_or_dash(nrt__buf *out, nrt_str text, size_t max) {
@@ -33,24 +32,77 @@ static void put_or_dash(nrt__buf *out, nrt_str text, size_t max) {
     }
 }
 
-static void put_time(nrt__buf *out, const char *format, int64_t seconds) {
-    const time_t when = (time_t)seconds;
-    struct tm parts;
-    char text[64];
-    size_t len = gmtime_r(&when, &parts) ? strftime(text, sizeof(text), format, &parts) : 0;
-    nrt__buf_add(out, text, len);
+/* A day since 1970 in the calendar: years of 400 are alike, and begin in March here. */
+typedef struct date {
+    unsigned year;
+    unsigned month; /* 1 to 12 */
+    unsigned day;
+} date;
+
+static date date_of(int64_t seconds) {
+    const uint64_t days = (uint64_t)(seconds / 86400) + 719468; /* since March of the year 0 */
+    const uint64_t era = days / 146097;
+    const unsigned of_era = (unsigned)(days % 146097);
+    const unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    const unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    const unsigned month = (5 * of_year + 2) / 153; /* 0 is March */
+    date found = {.month = month < 10 ? month + 3 : month - 9,
+                  .day = of_year - (153 * month + 2) / 5 + 1};
+    found.year = year + (unsigned)era * 400 + (found.month < 3);
+    return found;
 }
 
-/* Names of months whatever the locale is. */
+/* As many digits, with zeros before them. */
+static void put_digits(nrt__buf *out, unsigned value, size_t count) {
+    char digits[8];
+    for (size_t i = count; i > 0; i--) {
+        digits[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    nrt__buf_add(out, digits, count);
+}
+
+static void put_clock(nrt__buf *out, int64_t seconds) {
+    unsigned of_day = (unsigned)(seconds % 86400);
+    put_digits(out, of_day / 3600, 2);
+    nrt__buf_lit(out, ":");
+    put_digits(out, of_day / 60 % 60, 2);
+    nrt__buf_lit(out, ":");
+    put_digits(out, of_day % 60, 2);
+}
+
+/* 27/Nov/2026:10:20:24 +0000 */
 static void put_clf_time(nrt__buf *out, int64_t seconds) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const time_t when = (time_t)seconds;
-    struct tm parts;
-    if (gmtime_r(&when, &parts)) {
-        nrt__buf_printf(out, "%02d/%.3s/%d:%02d:%02d:%02d +0000", parts.tm_mday,
-                        &months[3 * parts.tm_mon], parts.tm_year + 1900, parts.tm_hour,
-                        parts.tm_min, parts.tm_sec);
-    }
+    date when = date_of(seconds);
+    put_digits(out, when.day, 2);
+    nrt__buf_lit(out, "/");
+    nrt__buf_add(out, &months[3 * (when.month - 1)], 3);
+    nrt__buf_lit(out, "/");
+    put_digits(out, when.year, 4);
+    nrt__buf_lit(out, ":");
+    put_clock(out, seconds);
+    nrt__buf_lit(out, " +0000");
+}
+
+/* 2026-11-27T10:20:24.007Z */
+static void put_iso_time(nrt__buf *out, int64_t seconds, unsigned ms) {
+    date when = date_of(seconds);
+    put_digits(out, when.year, 4);
+    nrt__buf_lit(out, "-");
+    put_digits(out, when.month, 2);
+    nrt__buf_lit(out, "-");
+    put_digits(out, when.day, 2);
+    nrt__buf_lit(out, "T");
+    put_clock(out, seconds);
+    nrt__buf_lit(out, ".");
+    put_digits(out, ms, 3);
+    nrt__buf_lit(out, "Z");
+}
+
+static void put_protocol(nrt__buf *out, const nrt__message *request) {
+    nrt__buf_lit(out, "HTTP/1.");
+    nrt__buf_u64(out, request->minor);
 }
 
 static void write_combined(nrt__buf *out, const nrt__access *access, int64_t seconds) {
@@ -63,11 +115,14 @@ static void write_combined(nrt__buf *out, const nrt__access *access, int64_t sec
         put_escaped(out, request->method, SHORT_MAX);
         nrt__buf_lit(out, " ");
         put_escaped(out, request->target, TARGET_MAX);
-        nrt__buf_printf(out, " HTTP/1.%d", request->minor);
+        nrt__buf_lit(out, " ");
+        put_protocol(out, request);
     } else {
         nrt__buf_lit(out, "-"); /* it could not be read */
     }
-    nrt__buf_printf(out, "\" %d ", access->status);
+    nrt__buf_lit(out, "\" ");
+    nrt__buf_u64(out, (uint64_t)access->status);
+    nrt__buf_lit(out, " ");
     nrt__buf_u64(out, access->bytes);
     nrt__buf_lit(out, " \"");
     put_or_dash(out, nrt_fields_get(&request->fields, "Referer"), TEXT_MAX);
@@ -76,20 +131,30 @@ static void write_combined(nrt__buf *out, const nrt__access *access, int64_t sec
     nrt__buf_lit(out, "\"\n");
 }
 
+static void put_name(nrt__buf *out, const char *name) {
+    nrt__buf_lit(out, ",\"");
+    nrt__buf_put(out, nrt_str_from(name));
+    nrt__buf_lit(out, "\":");
+}
+
 static void put_member(nrt__buf *out, const char *name, nrt_str text, size_t max) {
     if (text.len > 0) { /* what is not there is left out */
-        nrt__buf_printf(out, ",\"%s\":", name);
+        put_name(out, name);
         nrt__json_string(out, text, max);
     }
 }
 
 static void put_number(nrt__buf *out, const char *name, uint64_t value) {
-    nrt__buf_printf(out, ",\"%s\":%" PRIu64, name, value);
+    put_name(out, name);
+    nrt__buf_u64(out, value);
 }
 
 static void put_ms(nrt__buf *out, const char *name, int64_t ns) {
     uint64_t us = ns > 0 ? (uint64_t)ns / 1000 : 0;
-    nrt__buf_printf(out, ",\"%s\":%" PRIu64 ".%03u", name, us / 1000, (unsigned)(us % 1000));
+    put_name(out, name);
+    nrt__buf_u64(out, us / 1000);
+    nrt__buf_lit(out, ".");
+    put_digits(out, (unsigned)(us % 1000), 3);
 }
 
 /* As OpenTelemetry calls them in logs. Where we add no span, the trace may still be known. */
@@ -106,19 +171,23 @@ static void put_trace(nrt__buf *out, const nrt__access *access) {
     if (access->trace) {
         put_member(out, "span_id", (nrt_str){trace->span, NRT__SPAN_ID}, NRT__SPAN_ID);
     }
-    nrt__buf_printf(out, ",\"trace_flags\":\"%02x\"", trace->flags);
+    nrt__buf_lit(out, ",\"trace_flags\":\"0");
+    nrt__buf_hex(out, trace->flags); /* 0 to 3 */
+    nrt__buf_lit(out, "\"");
 }
 
 static void write_json(nrt__buf *out, const nrt__access *access, int64_t seconds, unsigned ms) {
     const nrt__message *request = access->request;
     nrt__buf_lit(out, "{\"time\":\"");
-    put_time(out, "%Y-%m-%dT%H:%M:%S", seconds);
-    nrt__buf_printf(out, ".%03uZ\"", ms);
+    put_iso_time(out, seconds, ms);
+    nrt__buf_lit(out, "\"");
     put_member(out, "peer", access->peer, SHORT_MAX);
     put_member(out, "method", request->method, SHORT_MAX);
     put_member(out, "target", request->target, TARGET_MAX);
     if (request->method.len > 0) {
-        nrt__buf_printf(out, ",\"protocol\":\"HTTP/1.%d\"", request->minor);
+        nrt__buf_lit(out, ",\"protocol\":\"");
+        put_protocol(out, request);
+        nrt__buf_lit(out, "\"");
     }
     put_member(out, "host", nrt_fields_get(&request->fields, "Host"), SHORT_MAX);
     put_member(out, "service", access->service, SHORT_MAX);

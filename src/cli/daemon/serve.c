@@ -233,9 +233,13 @@ static nrt_str peer_of(const nrt__message *request) {
 /* An error of ours, not a status that the server behind us chose: its code, or "". */
 static void write_code(const nrt_exchange *exchange, char *out, size_t size) {
     nrt_str code = {"", 0};
+    *out = '\0';
+    if (!exchange->is_problem && !exchange->refused) {
+        return;
+    }
     if (exchange->is_problem) {
         code = nrt_fields_get(&exchange->response.message.fields, "NRT-Error");
-    } else if (exchange->refused) { /* by a frame */
+    } else { /* by a frame */
         code = nrt_str_from(nrt_error_code(NRT_ERR_REFUSED));
     }
     (void)snprintf(out, size, "%.*s", NRT__ARG(code));
@@ -249,13 +253,15 @@ static void on_over(const nrt__service_record *record, void *arg) {
         return;
     }
     const nrt__nats_info *info = nrt__session_info(nrt__conn_session(all->operating.program->conn));
-    char client[24];
+    char client[24] = "";
     char code[64];
     char detail[512];
     write_code(exchange, code, sizeof(code));
     (void)snprintf(client, sizeof(client), "%llu", (unsigned long long)info->client_id);
-    (void)snprintf(detail, sizeof(detail), "%.*s: a request ended with %d %s",
-                   NRT__ARG(exchange->service->host), record->status, code);
+    if (*code) {
+        (void)snprintf(detail, sizeof(detail), "%.*s: a request ended with %d %s",
+                       NRT__ARG(exchange->service->host), record->status, code);
+    }
     const nrt__access access = {
         .peer = peer_of(&exchange->request.message),
         .request = &exchange->request.message,

@@ -48,19 +48,18 @@ static nrt_str path_of(const nrt__message *request) {
     return path;
 }
 
+/* host[:port], as a client wrote it: as far as the port is one. */
 static void put_server(nrt__buf *out, nrt_str authority) {
-    nrt__url url;
-    char text[SHORT_MAX + 16];
-    uint64_t port;
-    if (authority.len == 0 || authority.len > SHORT_MAX) {
-        return;
+    size_t len = authority.len;
+    uint64_t port = 0;
+    while (len > 0 && nrt__is_digit(authority.ptr[len - 1])) {
+        len--;
     }
-    int len = snprintf(text, sizeof(text), "http://%.*s", NRT__ARG(authority));
-    if (nrt__url_parse((nrt_str){text, (size_t)len}, &url) < 0 || url.userinfo.ptr) {
-        return;
-    }
-    nrt__span_text(out, "server.address", url.host, SHORT_MAX);
-    if (nrt__str_to_u64(url.port, 65535, &port)) {
+    nrt_str digits = {authority.ptr + len, authority.len - len};
+    bool given = len > 0 && authority.ptr[len - 1] == ':' && nrt__str_to_u64(digits, 65535, &port);
+    authority.len = given ? len - 1 : authority.len;
+    nrt__span_text(out, "server.address", authority, SHORT_MAX);
+    if (given) {
         nrt__span_number(out, "server.port", port);
     }
 }
@@ -85,10 +84,16 @@ static void put_status(nrt__buf *out, const nrt__access *access) {
 
 static void put_instance(nrt__buf *out, const nrt__access *access) {
     char instance[2 * SHORT_MAX];
-    if (access->server.len > 0 && access->server.len + access->client.len < sizeof(instance) - 1) {
-        int len = snprintf(instance, sizeof(instance), "%.*s/%.*s", NRT__ARG(access->server),
-                           NRT__ARG(access->client));
-        nrt__span_text(out, "nrt.instance", (nrt_str){instance, (size_t)len}, sizeof(instance));
+    nrt_str server = access->server;
+    nrt_str client = access->client;
+    if (server.len > 0 && server.len < SHORT_MAX && client.len < SHORT_MAX) {
+        memcpy(instance, server.ptr, server.len);
+        instance[server.len] = '/';
+        if (client.len > 0) {
+            memcpy(instance + server.len + 1, client.ptr, client.len);
+        }
+        nrt__span_text(out, "nrt.instance", (nrt_str){instance, server.len + 1 + client.len},
+                       sizeof(instance));
     }
     nrt__span_text(out, "nrt.cluster", access->cluster, SHORT_MAX);
     nrt__span_text(out, "nrt.id", access->id, SHORT_MAX);
@@ -98,16 +103,15 @@ static void put_instance(nrt__buf *out, const nrt__access *access) {
 static void write_server(nrt__buf *out, const nrt__access *access, nrt_str name, uint64_t began,
                          uint64_t ended) {
     const nrt__message *request = access->request;
-    char version[8];
+    static const nrt_str versions[] = {{"1.0", 3}, {"1.1", 3}};
     bool failed = access->status >= 500;
-    (void)snprintf(version, sizeof(version), "1.%d", request->minor);
     nrt__span_begin(out, access->trace, NRT__SPAN_SERVER, name, began, ended);
     put_method(out, request->method);
     nrt__span_text(out, "url.scheme", nrt_str_from(access->secure ? "https" : "http"), SHORT_MAX);
     nrt__span_text(out, "url.path", path_of(request), PATH_MAX_BYTES);
     put_server(out, nrt_fields_get(&request->fields, "Host"));
     nrt__span_text(out, "client.address", access->peer, SHORT_MAX);
-    nrt__span_text(out, "network.protocol.version", nrt_str_from(version), SHORT_MAX);
+    nrt__span_text(out, "network.protocol.version", versions[request->minor > 0], SHORT_MAX);
     nrt__span_text(out, "user_agent.original", nrt_fields_get(&request->fields, "User-Agent"),
                    SHORT_MAX);
     nrt__span_number(out, "http.request.body.size", access->request_bytes);
@@ -115,7 +119,9 @@ static void write_server(nrt__buf *out, const nrt__access *access, nrt_str name,
     put_status(out, access);
     put_error(out, access, STATUS_LEFT);
     nrt__span_text(out, "nrt.service", access->service, SHORT_MAX);
-    put_instance(out, access);
+    if (access->origin || access->asked_ns < 0) { /* else the other span has it */
+        put_instance(out, access);
+    }
     nrt__span_end(out, failed, nrt_str_from(failed ? access->detail : ""));
 }
 

@@ -14,6 +14,12 @@ void nrt__json_string(nrt__buf *out, nrt_str text, size_t max) {
     const char *end = text.ptr + (text.len < max ? text.len : max);
     nrt__buf_lit(out, "\"");
     for (const char *c = text.ptr; c < end;) {
+        while (c < end && *c >= 0x20 && *c < 0x7f && *c != '"' && *c != '\\') {
+            c++; /* nearly always all of it */
+        }
+        if (c == end) {
+            break;
+        }
         size_t len = nrt__utf8_len((nrt_str){c, (size_t)(end - c)});
         unsigned char first = (unsigned char)*c;
         bool c1 = len == 2 && first == 0xc2 && (unsigned char)c[1] < 0xa0;

@@ -47,24 +47,30 @@ void nrt__span_begin(nrt__buf *out, const nrt__trace *trace, nrt__span_kind kind
     nrt__buf_lit(out, "\",\"attributes\":[");
 }
 
-static void begin_attribute(nrt__buf *out, const char *key) {
+/* `kind` is what stands between the key and the value. */
+static void begin_attribute(nrt__buf *out, const char *key, nrt_str kind) {
+    size_t len = strlen(key);
     part(out);
-    nrt__buf_lit(out, "{\"key\":\"");
-    nrt__buf_put(out, nrt_str_from(key));
+    char *at = nrt__buf_room(out, 8 + len + kind.len);
+    if (at) {
+        memcpy(at, "{\"key\":\"", 8); /* NOLINT(bugprone-not-null-terminated-result): counted */
+        memcpy(at + 8, key, len);
+        memcpy(at + 8 + len, kind.ptr, kind.len);
+        nrt__buf_added(out, 8 + len + kind.len);
+    }
 }
 
 void nrt__span_text(nrt__buf *out, const char *key, nrt_str value, size_t max) {
     if (value.len > 0) {
-        begin_attribute(out, key);
-        nrt__buf_lit(out, "\",\"value\":{\"stringValue\":");
+        begin_attribute(out, key, NRT__STR("\",\"value\":{\"stringValue\":"));
         nrt__json_string(out, value, max);
         nrt__buf_lit(out, "}}");
     }
 }
 
 void nrt__span_number(nrt__buf *out, const char *key, uint64_t value) {
-    begin_attribute(out, key);
-    put_number(out, "\",\"value\":{\"intValue\":\"", value);
+    begin_attribute(out, key, NRT__STR("\",\"value\":{\"intValue\":\""));
+    nrt__buf_u64(out, value);
     nrt__buf_lit(out, "\"}}");
 }
 
