@@ -13,7 +13,7 @@ from harness.reader import INSTALL, TOP, Page, Reader
 
 README = Page("README.md")
 # Which sections have commands: each is a test below.
-SECTIONS = {"See it work", "Put an HTTP server on NATS", "Reach it", "See what runs where", "Configuration", "From C"}
+SECTIONS = {"See it work", "Install", "Put an HTTP server on NATS", "Reach it", "See what runs where", "Configuration", "From C"}
 CITY = '{"city":"london"}'
 
 
@@ -47,6 +47,11 @@ def test_see_it_work():
     told = subprocess.run(["./dev", "help"], cwd=TOP, capture_output=True, text=True, check=True).stdout
     for line in re.findall(r"\./dev \w+", README.text):
         assert f"\n{line} " in f"\n{told}", line
+
+
+def test_install():
+    """test_packages.py builds them so, test_systemd.py installs them."""
+    assert commands("Install") == ["./dev package", "sudo apt install ./build-package/nrt_*.deb"]
 
 
 def test_put_an_http_server_on_nats_and_reach_it(world, reader):
