@@ -97,6 +97,20 @@ static int read_trusted(const nrt__front_options *options, nrt__cidr **trusted, 
     return error;
 }
 
+/* For connections that come from now on. */
+static void set_tls(nrt__front *front, nrt__tls_context *tls) {
+    char rest[sizeof(front->url)];
+    const char *colon = strstr(front->url, "://");
+    nrt__tls_context *before = front->options.tls;
+    front->options.tls = nrt__tls_context_hold(tls);
+    nrt__tls_context_destroy(before);
+    if (colon) {
+        snprintf(rest, sizeof(rest), "%s", colon);
+        snprintf(front->url, sizeof(front->url), "http%s%.*s", tls ? "s" : "",
+                 (int)sizeof(front->url) - 6, rest);
+    }
+}
+
 static void on_acceptable(void *arg, unsigned events) {
     (void)events;
     accept_some(arg, ACCEPTS_PER_EVENT);
@@ -129,6 +143,8 @@ nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front
         *error = fd;
         goto fail;
     }
+    front->options.tls = NULL;
+    set_tls(front, options->tls);
     nrt__loop *loop = nrt__conn_loop(conn);
     nrt__loop_enter(loop);
     make_tallies(options);
@@ -174,6 +190,7 @@ int nrt__front_update(nrt__front *front, const nrt__front_options *options) {
     }
     free(front->trusted);
     front->trusted = trusted;
+    set_tls(front, options->tls);
     front->options = *options;
     for (nrt__front_conn *conn = front->conns.next; conn != &front->conns; conn = conn->next) {
         nrt__front_conn_trust(conn);
@@ -265,6 +282,7 @@ void nrt__front_destroy(nrt__front *front) {
     stop_listening(front);
     nrt__timer_clear(&nrt__conn_loop(front->conn)->timers, &front->drain_timer);
     close_all(front, NULL);
+    nrt__tls_context_destroy(front->options.tls);
     free(front->trusted);
     free(front);
 }

@@ -9,6 +9,7 @@
 #include "core/discovery/tally.h"
 #include "core/http/message.h"
 #include "core/http/trace.h"
+#include "lib/tls.h"
 
 typedef struct nrt__front nrt__front;
 typedef struct nrt__front_conn nrt__front_conn;
@@ -42,6 +43,7 @@ typedef struct nrt__front_options {
                                    X-Forwarded-*; https:// in a Location to a .nats host becomes
                                    http://, which it is here */
     bool proxy;                 /* absolute-form requests, and any Host that ends in .nats */
+    nrt__tls_context *tls;      /* for listening; the front holds it, too; NULL: plain */
     unsigned listen_mode;       /* of the file of a unix socket; 0: what the umask leaves */
     const char *const *trusted; /* CIDRs whose X-Forwarded-* are kept and added to; or "unix" */
     size_t trusted_count;
@@ -78,7 +80,8 @@ void nrt__front_options_init(nrt__front_options *options);
 nrt__front *nrt__front_open(nrt_conn *conn, const char *listen, const nrt__front_options *options,
                             int *error, char *detail, size_t detail_size);
 
-/* "http://127.0.0.1:9090" or "unix:/path": where it listens. Lives as long as the front. */
+/* "http://127.0.0.1:9090" ("https://...") or "unix:/path": where it listens. Lives as long as the
+ * front. */
 const char *nrt__front_url(const nrt__front *front);
 
 /* Goes by other options from now on: requests that begin, connections that are there and those that

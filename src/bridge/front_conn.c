@@ -23,6 +23,7 @@ static void run(nrt__front_conn *conn, nrt_str bytes);
 
 void nrt__front_conn_close(nrt__front_conn *conn) {
     nrt__front *front = conn->front;
+    bool idle = nrt__front_conn_is_idle(conn);
     conn->state = NRT__FRONT_CLOSING; /* a result that comes now is for nobody */
     if (conn->exchange) {
         nrt__client_cancel(front->conn->client, conn->exchange);
@@ -36,6 +37,9 @@ void nrt__front_conn_close(nrt__front_conn *conn) {
         setsockopt(conn->stream.io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
     nrt__front_clear_timer(conn);
+    if (idle) {
+        nrt__stream_say_bye(&conn->stream);
+    }
     nrt__stream_close(&conn->stream);
     nrt__h1_reader_free(&conn->reader);
     nrt__message_free(&conn->request);
@@ -47,6 +51,7 @@ void nrt__front_conn_close(nrt__front_conn *conn) {
     if (front->options.connections) {
         --*front->options.connections;
     }
+    free(conn->client_cert);
     free(conn);
     nrt__front_check_drained(front);
 }
@@ -206,8 +211,43 @@ static void on_drained(void *arg) {
     }
 }
 
+static void set_began(nrt__front_conn *conn) {
+    conn->began_ms = nrt__front_env(conn->front)->now_ms;
+    conn->began_ns = nrt__front_now_ns(conn->front);
+}
+
 static void on_broken(void *arg) {
-    nrt__front_conn_close(arg);
+    nrt__front_conn *conn = arg;
+    nrt__front *front = conn->front;
+    if (!nrt__stream_is_securing(&conn->stream)) {
+        nrt__front_conn_close(conn);
+        return;
+    }
+    nrt__log(nrt__front_env(front), NRT_LOG_DEBUG, "no TLS with %s: %s", conn->peer_name,
+             nrt__stream_reason(&conn->stream));
+    if (!nrt__tls_was_http(conn->stream.tls)) {
+        nrt__front_conn_close(conn);
+        return;
+    }
+    nrt__stream_give_up_tls(&conn->stream);
+    if (conn->state == NRT__FRONT_READING) {
+        set_began(conn);
+        conn->keep_alive = false;
+        nrt__front_refuse(conn, NRT_ERR_BAD_REQUEST, "this port speaks TLS: use https://");
+    } else {
+        nrt__stream_written(&conn->stream); /* it has been refused already */
+    }
+}
+
+static void on_secured(void *arg) {
+    nrt__front_conn *conn = arg;
+    bool fine;
+    conn->client_cert = nrt__tls_client_cert(conn->stream.tls, &fine);
+    if (!fine) {
+        nrt__front_conn_close(conn);
+    } else if (conn->state == NRT__FRONT_READING) {
+        nrt__front_set_timer(conn, conn->front->options.idle_timeout_ms);
+    }
 }
 
 /* ---- reading ---- */
@@ -235,11 +275,6 @@ static void time_body(nrt__front_conn *conn) {
     } else if (!unknown) {
         nrt__front_set_timer(conn, conn->front->options.idle_timeout_ms);
     }
-}
-
-static void set_began(nrt__front_conn *conn) {
-    conn->began_ms = nrt__front_env(conn->front)->now_ms;
-    conn->began_ns = nrt__front_now_ns(conn->front);
 }
 
 /* One step of the reader over `bytes`, of which *used are used. False when it wants more than there
@@ -406,6 +441,7 @@ static const nrt__stream_events stream_events = {
     .moved = on_moved,
     .drained = on_drained,
     .broken = on_broken,
+    .secured = on_secured,
 };
 
 void nrt__front_conn_trust(nrt__front_conn *conn) {
@@ -423,7 +459,14 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
         return;
     }
     nrt__loop *loop = nrt__conn_loop(front->conn);
+    nrt__tls *tls = front->options.tls ? nrt__tls_accept(front->options.tls, fd) : NULL;
+    if (front->options.tls && !tls) {
+        close(fd);
+        free(conn);
+        return;
+    }
     if (nrt__stream_open(&conn->stream, loop, fd, &stream_events, conn) < 0) {
+        nrt__tls_destroy(tls);
         free(conn);
         return;
     }
@@ -455,5 +498,9 @@ void nrt__front_conn_open(nrt__front *front, int fd, const struct sockaddr_stora
     if (front->conn_count > front->options.max_connections) {
         conn->keep_alive = false;
         nrt__front_refuse(conn, NRT_ERR_BUSY, "too many connections");
+    }
+    if (tls) { /* the handshake is as much of a beginning as a head */
+        nrt__stream_secure(&conn->stream, tls);
+        nrt__front_set_timer(conn, front->options.head_timeout_ms);
     }
 }

@@ -69,6 +69,7 @@ struct nrt__front_conn {
     bool client_ended;  /* a tunnel: nothing more comes from the client */
     bool service_ended; /* or from the service */
     bool reset;         /* closing must not look like an orderly end */
+    char *client_cert;  /* that it has shown, as a field's value; NULL */
     struct sockaddr_storage peer;
     char peer_name[INET6_ADDRSTRLEN];
 };

@@ -152,7 +152,13 @@ static bool add_forwarded(nrt__front_conn *conn) {
     nrt__fields_drop_id(fields, NRT__X_FORWARDED_FOR);
     bool fine = list.ptr && nrt__fields_append(fields, NRT__STR("X-Forwarded-For"), list);
     if (fine && !nrt__fields_find(fields, NRT__X_FORWARDED_PROTO, NULL)) {
-        fine = nrt__fields_append(fields, NRT__STR("X-Forwarded-Proto"), NRT__STR("http"));
+        fine = nrt__fields_append(fields, NRT__STR("X-Forwarded-Proto"),
+                                  conn->stream.tls ? NRT__STR("https") : NRT__STR("http"));
+    }
+    if (conn->client_cert) {
+        nrt__fields_drop_id(fields, NRT__CLIENT_CERT);
+        fine = fine &&
+               nrt__fields_append(fields, NRT__STR("Client-Cert"), nrt_str_from(conn->client_cert));
     }
     nrt_str host = nrt__fields_value(fields, NRT__HOST);
     if (fine && host.len > 0 && !nrt__fields_find(fields, NRT__X_FORWARDED_HOST, NULL)) {

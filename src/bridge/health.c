@@ -22,8 +22,8 @@ enum {
 typedef enum check_state {
     CHECK_NONE = 0, /* the next one is to come */
     CHECK_FINDING,  /* the name is being looked up */
-    CHECK_DIALING,
-    CHECK_ASKING, /* the request is out */
+    CHECK_DIALING,  /* the TLS handshake included */
+    CHECK_ASKING,   /* the request is out */
 } check_state;
 
 struct nrt__health {
@@ -180,7 +180,7 @@ static void on_readable(void *arg) {
     if (got == NRT__STREAM_END) {
         on_end(health);
     } else if (got == NRT__STREAM_BROKEN) {
-        fail(health, "the connection to it broke: %s", strerror(errno));
+        fail(health, "the connection to it broke: %s", nrt__stream_reason(&health->stream));
     } else if (got != NRT__STREAM_AGAIN) {
         feed(health, (nrt_str){bytes, (size_t)got});
     }
@@ -193,27 +193,17 @@ static void on_drained(void *arg) {
 /* It may have answered without reading: what it said is still to be read. */
 static void on_broken(void *arg) {
     nrt__health *health = arg;
+    if (health->state == CHECK_DIALING) {
+        fail(health, "cannot connect to it: %s", nrt__stream_reason(&health->stream));
+        return;
+    }
     nrt__buf_clear(&health->stream.out);
 }
 
-static const nrt__stream_events stream_events = {
-    .readable = on_readable,
-    .drained = on_drained,
-    .broken = on_broken,
-};
-
 /* ---- the question ---- */
 
-static void on_dialed(int fd, int code, void *arg) {
+static void ask(void *arg) {
     nrt__health *health = arg;
-    if (fd >= 0 &&
-        nrt__stream_open(&health->stream, loop_of(health), fd, &stream_events, health) < 0) {
-        code = errno;
-    }
-    if (code != 0) {
-        fail(health, "cannot connect to it: %s", strerror(code));
-        return;
-    }
     health->state = CHECK_ASKING;
     nrt__h1_begin(&health->reader, &health->response, 0);
     nrt__buf_put(&health->stream.out, nrt__buf_view(&health->request));
@@ -222,6 +212,31 @@ static void on_dialed(int fd, int code, void *arg) {
         return;
     }
     nrt__stream_written(&health->stream);
+}
+
+static const nrt__stream_events stream_events = {
+    .readable = on_readable,
+    .drained = on_drained,
+    .broken = on_broken,
+    .secured = ask,
+};
+
+static void on_dialed(int fd, int code, void *arg) {
+    nrt__health *health = arg;
+    nrt__tls *tls = NULL;
+    if (fd >= 0 &&
+        nrt__stream_open(&health->stream, loop_of(health), fd, &stream_events, health) < 0) {
+        code = errno;
+    }
+    int secure = code == 0 ? nrt__target_secure(&health->target, fd, &tls) : 0;
+    if (code != 0 || secure < 0) {
+        fail(health, "cannot connect to it: %s",
+             secure < 0 ? nrt_error_text(secure) : strerror(code));
+    } else if (secure) {
+        nrt__stream_secure(&health->stream, tls);
+    } else {
+        ask(health);
+    }
 }
 
 static void dial(nrt__health *health) {
@@ -303,7 +318,7 @@ nrt__health *nrt__health_open(nrt_conn *conn, const char *target, nrt_str host,
     nrt__buf_init(&health->request, SIZE_MAX / 2);
     nrt__h1_reader_init(&health->reader, &limits);
     nrt__message_init(&health->response, false);
-    *error = nrt__target_init(&health->target, conn, target, detail, detail_size);
+    *error = nrt__target_init(&health->target, conn, target, options->tls, detail, detail_size);
     if (*error == 0 && !write_request(health, host)) {
         *error = NRT_ERR_MEMORY;
     }

@@ -5,6 +5,8 @@
 
 #include <nrt/conn.h>
 
+#include "bridge/target.h"
+
 typedef struct nrt__health nrt__health;
 
 typedef struct nrt__health_options {
@@ -12,6 +14,7 @@ typedef struct nrt__health_options {
     uint32_t interval_ms; /* between the beginnings of two checks, give or take a tenth; 5,000 */
     unsigned fall;        /* checks in a row that fail until it is sick; 2 */
     unsigned rise;        /* checks in a row that succeed until it is well; 1 */
+    const nrt__target_tls *tls; /* as of nrt__origin_options */
 } nrt__health_options;
 
 void nrt__health_options_init(nrt__health_options *options);

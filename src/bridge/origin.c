@@ -84,7 +84,7 @@ static bool add_wait(nrt__origin *origin, nrt_exchange *exchange, bool first) {
 
 /* ---- getting connections ---- */
 
-void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
+void nrt__origin_dial_failed(nrt__origin *origin, const char *reason, bool tls) {
     char detail[256];
     nrt__loop *loop = nrt__origin_loop(origin);
     uint64_t count;
@@ -93,7 +93,9 @@ void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
         nrt__log(&loop->env, NRT_LOG_WARN, "cannot connect to the origin %s: %s",
                  origin->target.text, reason);
     }
-    snprintf(detail, sizeof(detail), "cannot connect to the origin: %s", reason);
+    /* Nor does whose certificate it has. */
+    snprintf(detail, sizeof(detail), "cannot connect to the origin: %s",
+             tls ? "no TLS with it" : reason);
     /* As many wait as attempts can be under way at once: those that have none left fail now, not at
      * their timeout. */
     while (origin->wait_count > origin->dialing) {
@@ -104,15 +106,15 @@ void nrt__origin_dial_failed(nrt__origin *origin, const char *reason) {
 static void dial_one(nrt__origin *origin) {
     int error = nrt__origin_dial(origin);
     if (error < 0) {
-        nrt__origin_dial_failed(origin,
-                                error == NRT_ERR_MEMORY ? "out of memory" : strerror(errno));
+        nrt__origin_dial_failed(origin, error == NRT_ERR_MEMORY ? "out of memory" : strerror(errno),
+                                false);
     }
 }
 
 static void on_found(const char *reason, void *arg) {
     nrt__origin *origin = arg;
     if (reason) {
-        nrt__origin_dial_failed(origin, reason);
+        nrt__origin_dial_failed(origin, reason, false);
     } else {
         nrt__origin_next(origin);
     }
@@ -122,7 +124,7 @@ static void on_found(const char *reason, void *arg) {
 static bool have_address(nrt__origin *origin) {
     int found = nrt__target_find(&origin->target, on_found, origin);
     if (found < 0) {
-        nrt__origin_dial_failed(origin, "no thread for looking up its name");
+        nrt__origin_dial_failed(origin, "no thread for looking up its name", false);
     }
     return found > 0;
 }
@@ -204,7 +206,8 @@ nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
     if (!origin) {
         return NULL;
     }
-    *error = nrt__target_init(&origin->target, conn, target, detail, detail_size);
+    *error =
+        nrt__target_init(&origin->target, conn, target, origin->options.tls, detail, detail_size);
     if (*error < 0) {
         nrt__origin_destroy(origin);
         return NULL;

@@ -7,6 +7,8 @@
 #include <nrt/bridge.h>
 #include <nrt/service.h>
 
+#include "bridge/target.h"
+
 typedef struct nrt__origin nrt__origin;
 
 typedef struct nrt__origin_options {
@@ -15,13 +17,14 @@ typedef struct nrt__origin_options {
     uint32_t connect_timeout_ms; /* 5,000 */
     uint32_t timeout_ms;         /* to the response head; 30,000 */
     uint32_t idle_timeout_ms;    /* a kept connection is closed after; 15,000 */
+    const nrt__target_tls *tls;  /* NULL: as a browser would; read by nrt__origin_open only */
 } nrt__origin_options;
 
 void nrt__origin_options_init(nrt__origin_options *options);
 
-/* `target` is `http://host:port[/base]` or `unix:/path`. Nothing is dialled yet. NULL on failure
- * with *error set and, in `detail` (of `detail_size` bytes), what is wrong in words. `options` may
- * be NULL. */
+/* `target` is `http://host:port[/base]`, `https://...` or `unix:/path`. Nothing is dialled yet.
+ * NULL on failure with *error set and, in `detail` (of `detail_size` bytes), what is wrong in
+ * words. `options` may be NULL. */
 nrt__origin *nrt__origin_open(nrt_conn *conn, const char *target,
                               const nrt__origin_options *options, int *error, char *detail,
                               size_t detail_size);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -50,8 +51,10 @@ void nrt__origin_conn_close(nrt__origin_conn *conn) {
 }
 
 static void on_idle_timeout(nrt__timer *timer, void *arg) {
+    nrt__origin_conn *conn = arg;
     (void)timer;
-    nrt__origin_conn_close(arg);
+    nrt__stream_say_bye(&conn->stream);
+    nrt__origin_conn_close(conn);
 }
 
 static void go_idle(nrt__origin_conn *conn) {
@@ -68,8 +71,27 @@ void nrt__origin_conn_done(nrt__origin_conn *conn, bool keep) {
         conn->used_before = true;
         go_idle(conn);
     } else {
+        nrt__stream_say_bye(&conn->stream);
         nrt__origin_conn_close(conn);
     }
+}
+
+/* ---- the end of dialling ---- */
+
+static void dial_failed(nrt__origin_conn *conn, const char *why) {
+    nrt__origin *origin = conn->origin;
+    bool tls = nrt__stream_is_securing(&conn->stream);
+    char reason[320]; /* it may be the stream's */
+    (void)snprintf(reason, sizeof(reason), "%s", why);
+    nrt__origin_conn_close(conn);
+    nrt__origin_dial_failed(origin, reason, tls);
+}
+
+static void dialed(nrt__origin_conn *conn) {
+    nrt__origin *origin = conn->origin;
+    origin->dialing--;
+    go_idle(conn);
+    nrt__origin_next(origin);
 }
 
 /* ---- what the socket tells ---- */
@@ -89,7 +111,10 @@ static void on_readable(void *arg) {
     if (got == NRT__STREAM_END) {
         nrt__origin_on_end(conn);
     } else if (got == NRT__STREAM_BROKEN) {
-        nrt__origin_broke_off(conn, "the connection to the origin broke");
+        char what[320];
+        (void)snprintf(what, sizeof(what), "the connection to the origin broke: %s",
+                       nrt__stream_reason(&conn->stream));
+        nrt__origin_broke_off(conn, what);
     } else {
         nrt__origin_on_bytes(conn, (nrt_str){origin->scratch, (size_t)got});
     }
@@ -99,6 +124,10 @@ static void on_readable(void *arg) {
  * to be read. */
 static void on_broken(void *arg) {
     nrt__origin_conn *conn = arg;
+    if (conn->state == NRT__ORIGIN_DIALING) {
+        dial_failed(conn, nrt__stream_reason(&conn->stream));
+        return;
+    }
     if (conn->state == NRT__ORIGIN_IDLE) {
         nrt__origin_conn_close(conn);
         return;
@@ -106,25 +135,24 @@ static void on_broken(void *arg) {
     nrt__buf_clear(&conn->stream.out);
 }
 
+static void on_secured(void *arg) {
+    dialed(arg);
+}
+
 static const nrt__stream_events stream_events = {
     .readable = on_readable,
     .moved = nrt__origin_on_moved,
     .drained = nrt__origin_on_drained,
     .broken = on_broken,
+    .secured = on_secured,
 };
 
 /* ---- using it ---- */
 
-/* A connection that the origin has closed, or written to before it was asked, shows it now. */
-static bool is_fresh(nrt__origin_conn *conn) {
-    char byte;
-    ssize_t got = recv(conn->stream.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
 void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
     nrt__origin *origin = conn->origin;
-    bool stale = !is_fresh(conn);
+    /* One that the origin has closed, or written to before it was asked, shows it now. */
+    bool stale = !nrt__stream_is_quiet(&conn->stream);
     leave_idle(conn);
     conn->state = NRT__ORIGIN_SENDING;
     if (stale) {
@@ -145,17 +173,13 @@ void nrt__origin_use(nrt__origin_conn *conn, nrt_exchange *exchange) {
 
 /* ---- dialling ---- */
 
-static void dial_failed(nrt__origin_conn *conn, const char *reason) {
-    nrt__origin *origin = conn->origin;
-    nrt__origin_conn_close(conn);
-    nrt__origin_dial_failed(origin, reason);
-}
-
 static void on_dial_timeout(nrt__timer *timer, void *arg) {
     nrt__origin_conn *conn = arg;
     (void)timer;
     nrt__dial_time_out(&conn->dial);
-    dial_failed(conn, "no answer in time");
+    dial_failed(conn, nrt__stream_is_securing(&conn->stream)
+                          ? "the TLS handshake did not end in time"
+                          : "no answer in time");
 }
 
 static void keep_alive(int fd) {
@@ -169,18 +193,22 @@ static void keep_alive(int fd) {
 static void on_dialed(int fd, int code, void *arg) {
     nrt__origin_conn *conn = arg;
     nrt__origin *origin = conn->origin;
+    nrt__tls *tls = NULL;
     if (fd >= 0 &&
         nrt__stream_open(&conn->stream, nrt__origin_loop(origin), fd, &stream_events, conn) < 0) {
         code = errno;
     }
-    if (code != 0) {
-        dial_failed(conn, strerror(code));
+    int secure = code == 0 ? nrt__target_secure(&origin->target, fd, &tls) : 0;
+    if (code != 0 || secure < 0) {
+        dial_failed(conn, secure < 0 ? nrt_error_text(secure) : strerror(code));
         return;
     }
     keep_alive(fd);
-    origin->dialing--;
-    go_idle(conn);
-    nrt__origin_next(origin);
+    if (secure) {
+        nrt__stream_secure(&conn->stream, tls);
+    } else {
+        dialed(conn);
+    }
 }
 
 int nrt__origin_dial(nrt__origin *origin) {

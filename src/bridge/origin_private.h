@@ -9,9 +9,9 @@
 #include "core/http/h1_reader.h"
 
 typedef enum nrt__origin_conn_state {
-    NRT__ORIGIN_DIALING = 0,
-    NRT__ORIGIN_IDLE,    /* kept, and watched: whatever comes now ends it */
-    NRT__ORIGIN_SENDING, /* a request is out; no byte of the response has come */
+    NRT__ORIGIN_DIALING = 0, /* the TLS handshake included */
+    NRT__ORIGIN_IDLE,        /* kept, and watched: whatever comes now ends it */
+    NRT__ORIGIN_SENDING,     /* a request is out; no byte of the response has come */
     NRT__ORIGIN_RECEIVING,
     NRT__ORIGIN_TUNNEL, /* after a 101: all bytes are passed on, both ways */
 } nrt__origin_conn_state;
@@ -124,8 +124,8 @@ void nrt__origin_broke_off(nrt__origin_conn *conn, const char *what);
  * it. */
 void nrt__origin_next(nrt__origin *origin);
 
-/* The attempt to connect failed: nobody waits for it any more. */
-void nrt__origin_dial_failed(nrt__origin *origin, const char *reason);
+/* The attempt to connect failed: nobody waits for it any more. `tls`: in the handshake. */
+void nrt__origin_dial_failed(nrt__origin *origin, const char *reason, bool tls);
 
 /* To be tried again on another connection: before all that wait. */
 void nrt__origin_again(nrt__origin *origin, nrt_exchange *exchange);

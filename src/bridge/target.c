@@ -36,12 +36,13 @@ static int read_unix(nrt__target *target, const char *path, char *detail, size_t
 
 static int read_http(nrt__target *target, const char *text, char *detail, size_t size) {
     nrt__url url;
-    uint64_t port = 80;
+    bool secure = strncmp(text, "https://", 8) == 0;
+    uint64_t port = secure ? 443 : 80;
     if (nrt__url_parse(nrt_str_from(text), &url) < 0 || url.userinfo.ptr || url.query.len > 0 ||
         url.fragment.len > 0 || (url.port.len > 0 && !nrt__str_to_u64(url.port, 65535, &port))) {
         snprintf(detail, size,
                  "\"%s\" is not a target: it looks like http://127.0.0.1:8080, "
-                 "http://host:port/base or unix:/path",
+                 "https://host:port/base or unix:/path",
                  text);
         return NRT_ERR_USAGE;
     }
@@ -60,19 +61,35 @@ static int read_http(nrt__target *target, const char *text, char *detail, size_t
     return 0;
 }
 
-int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text, char *detail,
-                     size_t size) {
+static int read_tls(nrt__target *target, const nrt__target_tls *tls, char *detail, size_t size) {
+    const nrt__tls_files none = {.ca = NULL};
+    const char *name = tls && tls->name ? tls->name : target->host;
+    size_t len = strlen(name);
+    bool bracketed = len > 2 && name[0] == '[' && name[len - 1] == ']';
+    target->tls_name = bracketed ? strndup(name + 1, len - 2) : strdup(name);
+    if (!target->tls_name) {
+        return NRT_ERR_MEMORY;
+    }
+    target->tls = nrt__tls_context_create(tls ? &tls->files : &none, detail, size);
+    if (!target->tls) {
+        return NRT_ERR_CONFIG;
+    }
+    return nrt__tls_context_for_http(target->tls, tls && tls->any);
+}
+
+int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text,
+                     const nrt__target_tls *tls, char *detail, size_t size) {
     int error;
     *target = (nrt__target){.conn = conn, .text = strdup(text)};
     if (!target->text) {
         error = NRT_ERR_MEMORY;
     } else if (strncmp(text, "unix:", 5) == 0) {
         error = read_unix(target, text + 5, detail, size);
-    } else if (strncmp(text, "https://", 8) == 0) {
-        snprintf(detail, size, "https:// origins are not supported yet: use http://");
-        error = NRT_ERR_UNSUPPORTED;
     } else {
         error = read_http(target, text, detail, size);
+        if (error == 0 && strncmp(text, "https://", 8) == 0) {
+            error = read_tls(target, tls, detail, size);
+        }
     }
     if (error == NRT_ERR_MEMORY) {
         snprintf(detail, size, "%s", nrt_error_text(error));
@@ -81,6 +98,14 @@ int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text, char
         nrt__target_finish(target);
     }
     return error;
+}
+
+int nrt__target_secure(nrt__target *target, int fd, nrt__tls **tls) {
+    if (!target->tls) {
+        return 0;
+    }
+    *tls = nrt__tls_create(target->tls, fd, target->tls_name);
+    return *tls ? 1 : NRT_ERR_MEMORY;
 }
 
 int nrt__target_init_with(nrt__target *target, nrt_conn *conn, nrt_connect_fn connect,
@@ -104,6 +129,8 @@ void nrt__target_finish(nrt__target *target) {
     if (target->release) {
         target->release(target->connect_arg);
     }
+    nrt__tls_context_destroy(target->tls);
+    free(target->tls_name);
     free(target->host);
     free(target->base);
     free(target->text);

@@ -7,10 +7,18 @@
 #include <nrt/bridge.h>
 
 #include "lib/conn_private.h"
+#include "lib/tls.h"
 
 /* Once a lookup is over: `reason` is NULL where an address is at hand now. May finish the target.
  */
 typedef void (*nrt__target_found_fn)(const char *reason, void *arg);
+
+/* How TLS is to be with an https:// server. Read by nrt__target_init only. */
+typedef struct nrt__target_tls {
+    nrt__tls_files files;
+    const char *name; /* that its certificate is for, and that it is asked for; NULL: of the URL */
+    bool any;         /* its certificate is not looked at */
+} nrt__target_tls;
 
 typedef struct nrt__target {
     nrt_conn *conn;
@@ -18,6 +26,8 @@ typedef struct nrt__target {
     char *base; /* prefix of every request's target, without a trailing '/'; "" */
     char *host; /* name or address; NULL: a unix socket */
     uint16_t port;
+    nrt__tls_context *tls; /* NULL: plain */
+    char *tls_name;
     nrt__addresses addresses;
     size_t first;     /* the one that took a connection last */
     int64_t found_ms; /* when; names are asked for again after a while */
@@ -29,10 +39,15 @@ typedef struct nrt__target {
     void *connect_arg;
 } nrt__target;
 
-/* Reads `http://host:port[/base]` or `unix:/path`. NRT_ERR_USAGE, NRT_ERR_UNSUPPORTED,
- * NRT_ERR_MEMORY, with what is wrong in words in `detail`; nothing is left to finish then. */
-int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text, char *detail,
-                     size_t size);
+/* Reads `http://host:port[/base]`, `https://...` or `unix:/path`. `tls` may be NULL: as a browser
+ * would. NRT_ERR_USAGE, NRT_ERR_CONFIG (a file cannot be used), NRT_ERR_MEMORY, with what is wrong
+ * in words in `detail`; nothing is left to finish then. */
+int nrt__target_init(nrt__target *target, nrt_conn *conn, const char *text,
+                     const nrt__target_tls *tls, char *detail, size_t size);
+
+/* TLS for a connection to it, where it is for that: 1 with `*tls`, 0 where it is plain,
+ * NRT_ERR_MEMORY. */
+int nrt__target_secure(nrt__target *target, int fd, nrt__tls **tls);
 
 /* One that `connect(arg)` leads to; `release` (may be NULL) follows at the end. NRT_ERR_MEMORY. */
 int nrt__target_init_with(nrt__target *target, nrt_conn *conn, nrt_connect_fn connect,

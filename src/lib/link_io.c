@@ -140,7 +140,8 @@ void nrt__link_shake_hands(nrt__link *link) {
 void nrt__link_secure(nrt__link *link) {
     const nrt_options *options = &link->conn->options;
     const nrt__server *server = nrt__link_server(link);
-    nrt__tls_files files = {options->tls_ca, options->tls_cert, options->tls_key};
+    nrt__tls_files files = {
+        .ca = options->tls_ca, .cert = options->tls_cert, .key = options->tls_key};
     char reason[NRT__REASON_SIZE];
     link->state = NRT__LINK_SECURING;
     nrt__tls_context *context = nrt__tls_context_create(&files, reason, sizeof(reason));

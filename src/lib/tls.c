@@ -42,6 +42,9 @@ static int socket_write(BIO *bio, const char *from, int size) {
 static int socket_read(BIO *bio, char *to, int size) {
     nrt__tls *tls = BIO_get_data(bio);
     ssize_t got = recv(tls->fd, to, (size_t)size, MSG_DONTWAIT);
+    if (got > 0 && tls->first == 0) {
+        tls->first = (unsigned char)*to;
+    }
     return socket_done(bio, tls, got, BIO_FLAGS_READ);
 }
 
@@ -60,7 +63,7 @@ static long socket_control(BIO *bio, int command, long number, void *pointer) {
     }
 }
 
-static BIO_METHOD *make_method(void) {
+BIO_METHOD *nrt__tls_method(void) {
     BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
     if (method && (BIO_meth_set_write(method, socket_write) != 1 ||
                    BIO_meth_set_read(method, socket_read) != 1 ||
@@ -95,40 +98,58 @@ static bool expect(nrt__tls *tls, const char *name) {
            SSL_set_tlsext_host_name(tls->ssl, tls->name) == 1;
 }
 
-nrt__tls *nrt__tls_create(const nrt__tls_context *context, int fd, const char *name) {
+static nrt__tls *make(nrt__tls_context *context, int fd) {
     nrt__tls *tls = calloc(1, sizeof(*tls));
+    BIO *bio = tls ? BIO_new(context->method) : NULL;
+    SSL *ssl = bio ? SSL_new(context->ctx) : NULL;
+    if (!ssl) {
+        BIO_free(bio);
+        free(tls);
+        return NULL;
+    }
+    tls->ssl = ssl;
+    tls->context = context;
+    context->holders++;
+    tls->fd = fd;
+    tls->wants = NRT_IO_READ;
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, tls);
+    return tls;
+}
+
+nrt__tls *nrt__tls_create(nrt__tls_context *context, int fd, const char *name) {
+    nrt__tls *tls = make(context, fd);
     if (!tls) {
         return NULL;
     }
-    tls->method = make_method();
-    BIO *bio = tls->method ? BIO_new(tls->method) : NULL;
-    tls->ssl = bio ? SSL_new(context->ctx) : NULL;
-    if (!tls->ssl) {
-        BIO_free(bio);
-        nrt__tls_destroy(tls);
-        return NULL;
+    if (!context->any) {
+        SSL_set_verify(tls->ssl, SSL_VERIFY_PEER, nrt__tls_verified);
     }
-    tls->fd = fd;
-    tls->wants = NRT_IO_READ;
-    tls->has_cert = context->has_cert;
-    tls->has_ca = context->has_ca;
-    BIO_set_data(bio, tls);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, tls);
-    SSL_set_verify(tls->ssl, SSL_VERIFY_PEER, nrt__tls_verified);
     SSL_set_connect_state(tls->ssl);
-    if (!expect(tls, name)) {
+    if (!expect(tls, name) ||
+        (context->session && SSL_set_session(tls->ssl, context->session) != 1)) {
         nrt__tls_destroy(tls);
         return NULL;
     }
     return tls;
 }
 
+nrt__tls *nrt__tls_accept(nrt__tls_context *context, int fd) {
+    nrt__tls *tls = make(context, fd);
+    if (tls) {
+        SSL_set_accept_state(tls->ssl);
+    }
+    return tls;
+}
+
 void nrt__tls_destroy(nrt__tls *tls) {
     if (tls) {
+        /* Else OpenSSL would hold it against the session, which is as good as before. */
+        SSL_set_shutdown(tls->ssl, SSL_get_shutdown(tls->ssl) | SSL_SENT_SHUTDOWN);
         SSL_free(tls->ssl);
-        BIO_meth_free(tls->method);
+        nrt__tls_context_destroy(tls->context);
         free(tls);
     }
 }
@@ -191,12 +212,27 @@ bool nrt__tls_pending(const nrt__tls *tls) {
     return SSL_has_pending(tls->ssl) == 1;
 }
 
-void nrt__tls_shut(nrt__tls *tls) {
+bool nrt__tls_shut(nrt__tls *tls) {
+    bool done = true;
     if (!tls->broken && SSL_is_init_finished(tls->ssl)) {
         ERR_clear_error();
-        (void)SSL_shutdown(tls->ssl);
+        int returned = SSL_shutdown(tls->ssl);
+        if (returned < 0 && SSL_get_error(tls->ssl, returned) == SSL_ERROR_WANT_WRITE) {
+            tls->wants = NRT_IO_WRITE;
+            done = false;
+        }
         ERR_clear_error();
     }
+    return done;
+}
+
+bool nrt__tls_ended_well(const nrt__tls *tls) {
+    return (SSL_get_shutdown(tls->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+bool nrt__tls_was_http(const nrt__tls *tls) {
+    return tls->context->server && !SSL_is_init_finished(tls->ssl) && tls->first >= 'A' &&
+           tls->first <= 'Z';
 }
 
 int nrt__tls_error(const nrt__tls *tls) {

@@ -36,7 +36,14 @@ static bool fail(char *reason, size_t size, const char *path, const char *what) 
     return false;
 }
 
-static bool trust_all(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
+/* With OpenSSL's word for it, such as "ee key too small". */
+static bool fail_why(char *reason, size_t size, const char *path, const char *what) {
+    const char *why = ERR_reason_error_string(ERR_peek_error());
+    snprintf(reason, size, "%s: %s%s%s", path, what, why ? ": " : "", why ? why : "");
+    return false;
+}
+
+bool nrt__tls_trust(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     size_t count = 0;
     bool fine = true;
@@ -58,7 +65,7 @@ static bool trust_all(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, si
 }
 
 /* Ours, and those between it and the CA. */
-static bool use_chain(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
+bool nrt__tls_use_chain(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
     bool fine = true;
     X509 *cert;
     for (int count = 0; (cert = next_cert(bio, &fine)) != NULL; count++) {
@@ -67,9 +74,9 @@ static bool use_chain(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, si
                                                    : false;
         X509_free(cert);
         if (!taken) {
-            return fail(reason, size, path,
-                        count > NRT__TLS_CHAIN_MAX ? "too many certificates in it"
-                                                   : "a certificate in it cannot be used");
+            return count > NRT__TLS_CHAIN_MAX
+                       ? fail(reason, size, path, "too many certificates in it")
+                       : fail_why(reason, size, path, "a certificate in it cannot be used");
         }
     }
     if (!fine) {
@@ -78,7 +85,7 @@ static bool use_chain(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, si
     return SSL_CTX_get0_certificate(ctx) || fail(reason, size, path, "no certificate in it");
 }
 
-static bool use_key(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
+bool nrt__tls_use_key(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size) {
     bool asked = false;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
     if (!key) {
@@ -91,9 +98,8 @@ static bool use_key(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size
     return fine || fail(reason, size, path, "the key does not belong to the certificate");
 }
 
-typedef bool use_fn(SSL_CTX *ctx, BIO *bio, const char *path, char *reason, size_t size);
-
-static bool use_file(SSL_CTX *ctx, use_fn *use, const char *path, char *reason, size_t size) {
+bool nrt__tls_use_file(SSL_CTX *ctx, nrt__tls_use_fn *use, const char *path, char *reason,
+                       size_t size) {
     nrt_str text;
     if (nrt__file_read(path, NRT__TLS_FILE_MAX, &text, reason, size) < 0) {
         return false;
@@ -106,9 +112,7 @@ static bool use_file(SSL_CTX *ctx, use_fn *use, const char *path, char *reason, 
     return fine;
 }
 
-static bool set_up(nrt__tls_context *context, const nrt__tls_files *files, char *reason,
-                   size_t size) {
-    SSL_CTX *ctx = context->ctx;
+bool nrt__tls_set_up(SSL_CTX *ctx, char *reason, size_t size) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -118,28 +122,41 @@ static bool set_up(nrt__tls_context *context, const nrt__tls_files *files, char 
         snprintf(reason, size, "TLS 1.2 is not available");
         return false;
     }
+    return true;
+}
+
+static bool set_up(nrt__tls_context *context, const nrt__tls_files *files, char *reason,
+                   size_t size) {
+    SSL_CTX *ctx = context->ctx;
+    if (!nrt__tls_set_up(ctx, reason, size)) {
+        return false;
+    }
     context->has_ca = files->ca != NULL;
     context->has_cert = files->cert != NULL;
+    context->ca_option = files->ca_option ? files->ca_option : "tls_ca";
+    context->cert_option = files->cert_option ? files->cert_option : "tls_cert";
     if (files->ca) {
-        if (!use_file(ctx, trust_all, files->ca, reason, size)) {
+        if (!nrt__tls_use_file(ctx, nrt__tls_trust, files->ca, reason, size)) {
             return false;
         }
     } else if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
         snprintf(reason, size, "the system's CA certificates cannot be read");
         return false;
     }
-    return !files->cert ||
-           (use_file(ctx, use_chain, files->cert, reason, size) &&
-            use_file(ctx, use_key, files->key ? files->key : files->cert, reason, size));
+    return !files->cert || (nrt__tls_use_file(ctx, nrt__tls_use_chain, files->cert, reason, size) &&
+                            nrt__tls_use_file(ctx, nrt__tls_use_key,
+                                              files->key ? files->key : files->cert, reason, size));
 }
 
 nrt__tls_context *nrt__tls_context_create(const nrt__tls_files *files, char *reason, size_t size) {
     nrt__tls_context *context = calloc(1, sizeof(*context));
     snprintf(reason, size, "out of memory");
     if (context) {
+        context->holders = 1;
+        context->method = nrt__tls_method();
         context->ctx = SSL_CTX_new(TLS_client_method());
     }
-    if (!context || !context->ctx || !set_up(context, files, reason, size)) {
+    if (!context || !context->method || !context->ctx || !set_up(context, files, reason, size)) {
         nrt__tls_context_destroy(context);
         context = NULL;
     }
@@ -147,9 +164,22 @@ nrt__tls_context *nrt__tls_context_create(const nrt__tls_files *files, char *rea
     return context;
 }
 
-void nrt__tls_context_destroy(nrt__tls_context *context) {
+nrt__tls_context *nrt__tls_context_hold(nrt__tls_context *context) {
     if (context) {
+        context->holders++;
+    }
+    return context;
+}
+
+void nrt__tls_context_destroy(nrt__tls_context *context) {
+    if (context && --context->holders == 0) {
+        for (size_t i = 0; i < context->other_count; i++) {
+            SSL_CTX_free(context->others[i]);
+        }
+        free(context->others);
+        SSL_SESSION_free(context->session);
         SSL_CTX_free(context->ctx);
+        BIO_meth_free(context->method);
         free(context);
     }
 }

@@ -95,9 +95,12 @@ int nrt__tls_verified(int fine, X509_STORE_CTX *store) {
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         add(reason, size, X509_verify_cert_error_string(error));
-        add(reason, size,
-            tls->has_ca ? "; the CA given is not the one that signed it"
-                        : "; no CA of this system signed it: give yours as tls_ca");
+        if (tls->context->has_ca || tls->context->server) {
+            add(reason, size, "; the CA given is not the one that signed it");
+        } else {
+            add(reason, size, "; no CA of this system signed it: give yours as ");
+            add(reason, size, tls->context->ca_option);
+        }
         break;
     default:
         add(reason, size, X509_verify_cert_error_string(error));
@@ -108,17 +111,24 @@ int nrt__tls_verified(int fine, X509_STORE_CTX *store) {
 
 /* An alert of the peer: its number of RFC 8446 section 6. */
 static void explain_alert(nrt__tls *tls, int alert) {
+    const nrt__tls_context *context = tls->context;
     bool wants_cert =
         alert == SSL_AD_BAD_CERTIFICATE || alert == SSL_AD_CERTIFICATE_REQUIRED ||
         alert == SSL_AD_HANDSHAKE_FAILURE ||
-        (alert == SSL_AD_UNKNOWN_CA && tls->has_cert); /* nats-server 2.10 and newer */
+        (alert == SSL_AD_UNKNOWN_CA && context->has_cert); /* nats-server 2.10 and newer */
     const char *text = alert == SSL_AD_CERTIFICATE_REQUIRED
                            ? "certificate required" /* OpenSSL does not know it */
                            : SSL_alert_desc_string_long(alert);
-    snprintf(tls->reason, sizeof(tls->reason), "the server refuses: TLS alert \"%s\"%s", text,
-             !wants_cert     ? ""
-             : tls->has_cert ? "; it may not like the certificate we have (tls_cert)"
-                             : "; it may want a certificate of us (tls_cert)");
+    if (context->server || !wants_cert) {
+        snprintf(tls->reason, sizeof(tls->reason), "the %s refuses: TLS alert \"%s\"",
+                 context->server ? "client" : "server", text);
+    } else {
+        snprintf(tls->reason, sizeof(tls->reason),
+                 "the server refuses: TLS alert \"%s\"; it may %s (%s)", text,
+                 context->has_cert ? "not like the certificate we have"
+                                   : "want a certificate of us",
+                 context->cert_option);
+    }
 }
 
 void nrt__tls_explain(nrt__tls *tls) {
@@ -133,9 +143,12 @@ void nrt__tls_explain(nrt__tls *tls) {
     } else if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255) {
         explain_alert(tls, reason - SSL_AD_REASON_OFFSET);
     } else if (reason == SSL_R_WRONG_VERSION_NUMBER && !SSL_is_init_finished(tls->ssl)) {
-        snprintf(tls->reason, size, "what answers there does not speak TLS");
+        snprintf(tls->reason, size,
+                 tls->context->server ? "what it sent is not TLS"
+                                      : "what answers there does not speak TLS");
     } else if (reason == SSL_R_UNSUPPORTED_PROTOCOL) {
-        snprintf(tls->reason, size, "the server speaks no TLS newer than 1.1; 1.2 is needed");
+        snprintf(tls->reason, size, "the %s speaks no TLS newer than 1.1; 1.2 is needed",
+                 tls->context->server ? "client" : "server");
     } else {
         const char *text = ERR_reason_error_string(error);
         snprintf(tls->reason, size, "TLS: %s", text ? text : "failed");

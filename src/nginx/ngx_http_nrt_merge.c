@@ -145,6 +145,7 @@ ngx_http_nrt_check_files(ngx_conf_t *cf, ngx_http_nrt_login_t *login)
         return NGX_ERROR;
     }
 
+    ngx_memzero(&files, sizeof(nrt__tls_files));
     files.ca = login->tls_ca.len ? (char *) login->tls_ca.data : NULL;
     files.cert = login->tls_cert.len ? (char *) login->tls_cert.data : NULL;
     files.key = login->tls_key.len ? (char *) login->tls_key.data : NULL;

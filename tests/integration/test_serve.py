@@ -473,7 +473,7 @@ def test_an_endless_response_does_not_fill_the_memory(world, nats, ask):
 @pytest.mark.parametrize("args", [
     [], ["weather.nats"], ["weather.example", "http://127.0.0.1:1"], ["weather.nats", "ftp://x"],
     ["weather.nats", "127.0.0.1:80"], ["a.nats", "http://127.0.0.1:1", "b.nats"],
-    ["weather.nats", "https://127.0.0.1:1"], ["weather.nats", "unix:"],
+    ["weather.nats", "https://127.0.0.1:1/?x"], ["weather.nats", "unix:"],
     ["a.nats", "http://127.0.0.1:1", "A.nats", "http://127.0.0.1:2"],
     ["we*ther.nats", "http://127.0.0.1:1"], ["--prefix", "a b", "a.nats", "http://127.0.0.1:1"],
 ], ids=" ".join)

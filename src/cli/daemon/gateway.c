@@ -200,6 +200,7 @@ void nrt__gateway_front_options(nrt__gateway *state, const nrt__gateway_setup *s
     out->routes = setup->routes;
     out->tallies = state->tallies;
     out->connections = &state->connections;
+    out->tls = place->plain ? NULL : setup->tls;
     out->listen_mode = place->mode;
     out->proxy = options->proxy;
     out->long_poll = options->long_poll;
@@ -309,7 +310,7 @@ static int run(nrt__gateway *state) {
     program->on_stop = on_stop;
     program->on_stats = on_stats;
     int code = open_operation(state);
-    if (state->given->config.path) {
+    if (state->given->config.path || state->setup->tls) {
         program->on_hangup = on_hangup;
     }
     if (code == 0) {
@@ -364,6 +365,7 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
 static const nrt__opt_group gateway_groups[] = {
     {"Options", gateway_opts, sizeof(gateway_opts) / sizeof(gateway_opts[0]), 0},
     NRT__CONFIG_GROUP(nrt__gateway_options),
+    NRT__LISTEN_TLS_GROUP(nrt__gateway_options),
     NRT__OPERATION_GROUP(nrt__gateway_options),
     NRT__RETRY_GROUP(nrt__gateway_options),
     NRT__LIMIT_GROUP(nrt__gateway_options),
@@ -380,11 +382,13 @@ const nrt__command nrt__gateway_command = {
              "CONNECT, HTTP/2 and gRPC are answered with 501: https:// through the proxy needs a "
              "CONNECT, so use http:// there.\n\n"
              "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
-             "one ends at once. SIGHUP reads --config anew: requests go by it from then on, and "
-             "none is lost; if something is wrong with it, all stays as it was. SIGUSR1 prints a "
+             "one ends at once. SIGHUP reads --config and the files of --tls-cert anew: "
+             "requests go by them from then on, and none is lost; if something is wrong, all stays "
+             "as it was. SIGUSR1 prints a "
              "line \"stats\" that counts requests, attempts and "
              "retries; so does the end.",
     .examples = "  nrt gateway --listen 9090 --route /city=weather.nats\n"
+                "  nrt gateway -l :443 -r /=weather.nats --tls-cert cert.pem --tls-key key.pem\n"
                 "  nrt gateway --listen :9090 --proxy\n"
                 "  nrt gateway --config /etc/nrt/gateway.json --check\n"
                 "  http_proxy=http://127.0.0.1:9090 curl http://weather.nats/city\n",

@@ -8,12 +8,14 @@
 #include "cli/common.h"
 #include "cli/daemon/config_file.h"
 #include "cli/daemon/operation.h"
+#include "cli/daemon/tls_option.h"
 #include "core/base/timers.h"
 
 typedef struct nrt__gateway_options {
     nrt__common common;
     nrt__operation operation;
     nrt__config_option config;
+    nrt__listen_tls tls;
     nrt__arg_list listen;
     const char *listen_mode;
     nrt__arg_list routes;
@@ -33,6 +35,7 @@ typedef struct nrt__gateway_place {
     const char *address;
     const char *where; /* it is from, for messages: "--listen", or a place in the file */
     unsigned mode;     /* of a unix socket's file; 0: what the umask leaves */
+    bool plain;        /* plain HTTP, although others have TLS */
 } nrt__gateway_place;
 
 /* A configuration: the command line, what the file says where that is silent, and what comes of
@@ -42,6 +45,7 @@ typedef struct nrt__gateway_setup {
     nrt__config_file file;
     nrt__routes *routes;
     const char **trusted;
+    nrt__tls_context *tls; /* NULL: plain HTTP */
     nrt__gateway_place *places;
     size_t place_count;
     uint32_t timeout_ms; /* 0: the connection's */

@@ -9,11 +9,11 @@
 
 /* What a gateway that runs can take over; the rest is the connection's to NATS, or made once. */
 static const char *const live[] = {
-    "listen",    "listen-mode",     "route",        "proxy",        "trust-forwarded",
-    "max-body",  "max-connections", "max-requests", "head-timeout", "idle-timeout",
-    "long-poll", "drain-timeout",   "admin",        "access-log",   "access-log-format",
-    "retry",     "retry-on",        "timeout",      "log",          "verbose",
-    "no-wait", /* means nothing any more */
+    "listen",    "listen-mode",     "route",         "proxy",        "trust-forwarded",
+    "max-body",  "max-connections", "max-requests",  "head-timeout", "idle-timeout",
+    "long-poll", "drain-timeout",   "admin",         "access-log",   "access-log-format",
+    "retry",     "retry-on",        "timeout",       "log",          "verbose",
+    "tls-cert",  "tls-key",         "tls-client-ca", "no-wait", /* means nothing any more */
 };
 
 static bool is_live(const nrt__opt *opt) {
@@ -113,6 +113,7 @@ static void take_over(nrt__gateway *gateway, nrt__gateway_setup *setup) {
 void nrt__gateway_reload(nrt__gateway *gateway) {
     const nrt__report *log = &gateway->program->log;
     const char *path = gateway->given->config.path;
+    const char *what = path ? path : "what the files of --tls-cert hold";
     int code = 0;
     if (gateway->program->signal) {
         return; /* it is being stopped */
@@ -122,12 +123,13 @@ void nrt__gateway_reload(nrt__gateway *gateway) {
     if (!setup || prepare(gateway, setup) != 0) {
         nrt__gateway_setup_destroy(setup, gateway->operands);
         nrt__operating_reopen(&gateway->operating);
-        nrt__report_event(log, NRT_LOG_ERROR, "reload-failed", NULL,
-                          "%s is not taken over: all goes on as before", path);
+        nrt__report_event(
+            log, NRT_LOG_ERROR, "reload-failed", NULL,
+            "%s is not taken over: all goes on as before; mend it and send SIGHUP again", what);
         return;
     }
     take_over(gateway, setup);
     nrt__report_event(log, NRT_LOG_INFO, "reloaded", NULL,
-                      "%s is taken over: listeners: %zu, routes: %zu", path, setup->place_count,
+                      "%s is taken over: listeners: %zu, routes: %zu", what, setup->place_count,
                       nrt__routes_count(setup->routes));
 }

@@ -80,6 +80,7 @@ static const char *finish_route(const void *object, char *out, size_t size) {
 typedef struct listen_object {
     const char *address;
     const char *mode;
+    bool plain;
 } listen_object;
 
 static const nrt__opt listen_opts[] = {
@@ -93,6 +94,10 @@ static const nrt__opt listen_opts[] = {
      .kind = NRT__OPT_STRING,
      .offset = offsetof(listen_object, mode),
      .help = "permissions of the unix socket's file; default: the gateway's"},
+    {.name = "plain",
+     .kind = NRT__OPT_FLAG,
+     .offset = offsetof(listen_object, plain),
+     .help = "plain HTTP here, although there is a tls-cert"},
 };
 
 static const char *finish_listen(const void *object, char *out, size_t size) {
@@ -203,6 +208,7 @@ static void check_listen(checker *c) {
         const listen_object *object = arg->more;
         nrt__gateway_place *place = &setup->places[setup->place_count++];
         *place = (nrt__gateway_place){.address = arg->value, .where = where_of(arg, "--listen")};
+        place->plain = object && object->plain;
         if (object && object->mode) {
             if (strncmp(arg->value, "unix:", 5) != 0) {
                 problem(c, "%s: \"listen-mode\" is for a unix socket: unix:/PATH", place->where);
@@ -270,6 +276,12 @@ static void check_trusted(checker *c) {
     }
 }
 
+static void check_tls(checker *c) {
+    if (nrt__listen_tls_read(&c->setup->options.tls, c->log, &c->setup->tls) != 0) {
+        c->problems++; /* it has been told */
+    }
+}
+
 /* Nothing is opened: a file that is not there yet is made only when it is wanted. */
 static void check_operation(checker *c) {
     const nrt__operation *operation = &c->setup->options.operation;
@@ -331,6 +343,7 @@ nrt__gateway_setup *nrt__gateway_setup_create(const nrt__gateway_options *given,
         check_routes(&c);
         check_trusted(&c);
         check_operation(&c);
+        check_tls(&c);
     }
     if (c.problems == 0 && !c.no_memory) {
         *code = 0;
@@ -348,6 +361,7 @@ void nrt__gateway_setup_destroy(nrt__gateway_setup *setup, const nrt__operands *
     if (!setup) {
         return;
     }
+    nrt__tls_context_destroy(setup->tls);
     nrt__routes_destroy(setup->routes);
     free(setup->trusted);
     free(setup->places);

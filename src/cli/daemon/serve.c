@@ -10,6 +10,7 @@
 #include "cli/common.h"
 #include "cli/daemon/health_option.h"
 #include "cli/daemon/operation.h"
+#include "cli/daemon/tls_option.h"
 #include "core/base/str.h"
 #include "core/discovery/discovery.h"
 #include "core/exchange/services.h"
@@ -23,6 +24,7 @@ enum {
 typedef struct serve_options {
     nrt__common common;
     nrt__operation operation;
+    nrt__origin_tls tls;
     unsigned max_in_flight;
     unsigned max_connections;
     uint32_t drain_timeout_ms;
@@ -51,6 +53,7 @@ typedef struct served {
 typedef struct served_list {
     nrt__operating operating;
     const serve_options *options;
+    nrt__target_tls tls;
     served *items;
     size_t count;
     nrt__timer drain_timer;
@@ -401,7 +404,8 @@ static int check_discovery(const nrt__report *log, const serve_options *options)
 }
 
 /* 0, or the exit code once it has said what is wrong. `health` may be NULL. */
-static int serve_one(served *one, const serve_options *options, const nrt__health_options *health) {
+static int serve_one(served *one, const serve_options *options, const nrt__target_tls *tls,
+                     const nrt__health_options *health) {
     const nrt__report *log = &one->program->log;
     char detail[256] = "";
     int error = 0;
@@ -409,6 +413,7 @@ static int serve_one(served *one, const serve_options *options, const nrt__healt
     nrt__origin_options_init(&origin_options);
     origin_options.timeout_ms = one->program->options->timeout_ms;
     origin_options.max_connections = options->max_connections;
+    origin_options.tls = tls;
     one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
                                    sizeof(detail));
     if (!one->origin) {
@@ -450,6 +455,15 @@ static int serve_one(served *one, const serve_options *options, const nrt__healt
     }
 }
 
+static bool has_https(const nrt__operands *operands) {
+    for (size_t i = 1; i < operands->count; i += 2) {
+        if (strncmp(operands->items[i], "https://", 8) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int serve_run(void *arg, const nrt__operands *operands) {
     const serve_options *options = arg;
     nrt__program program;
@@ -483,11 +497,15 @@ static int serve_run(void *arg, const nrt__operands *operands) {
         nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL, "--health %s", why);
         code = NRT__EXIT_USAGE;
     }
+    if (code == 0) {
+        code = nrt__origin_tls_read(&options->tls, has_https(operands), &program.log, &list.tls);
+        health.tls = &list.tls;
+    }
     for (size_t i = 0; i < count && code == 0; i++) {
         all[i].program = &program;
         all[i].host = operands->items[2 * i];
         all[i].target = operands->items[2 * i + 1];
-        code = serve_one(&all[i], options, options->health ? &health : NULL);
+        code = serve_one(&all[i], options, &list.tls, options->health ? &health : NULL);
     }
     if (code == 0) {
         code = nrt__operating_open(&list.operating, &options->operation, &program, NULL, NULL);
@@ -510,6 +528,7 @@ static int serve_run(void *arg, const nrt__operands *operands) {
 
 static const nrt__opt_group serve_groups[] = {
     {"Options", serve_opts, sizeof(serve_opts) / sizeof(serve_opts[0]), 0},
+    NRT__ORIGIN_TLS_GROUP(serve_options),
     NRT__OPERATION_GROUP(serve_options),
     NRT__LIMIT_GROUP(serve_options),
     NRT__COMMON_GROUP(serve_options),
@@ -520,8 +539,9 @@ const nrt__command nrt__serve_command = {
     .summary = "put HTTP servers that exist already on NATS, unchanged (sidecar)",
     .operands = "HOST TARGET [HOST TARGET]...",
     .about = "Requests that come over NATS for HOST, a name that ends in .nats, go to the HTTP "
-             "server at TARGET, which is http://HOST:PORT[/BASE] or unix:/PATH; its responses go "
-             "back. Several processes that serve the same HOST share its requests; with --health, "
+             "server at TARGET, which is http://HOST:PORT[/BASE], https://... or unix:/PATH; its "
+             "responses go back. Several processes that serve the same HOST share its requests; "
+             "with --health, "
              "those whose server is not well leave them to the others.\n\n"
              "SIGTERM or SIGINT: takes no more work, finishes what is in flight, ends. A second "
              "one ends at once.",

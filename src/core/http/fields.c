@@ -65,6 +65,7 @@ static const field_entry of_11[] = {
     {"retry-after", NRT__LISTED, F_NOT},
     {"traceparent", NRT__TRACEPARENT, 0},
     {"nrt-version", NRT__NRT_VERSION, NRT__FIELD_NRT | F_NOT},
+    {"client-cert", NRT__CLIENT_CERT, F_KEEP | F_NOT | F_CLAIM}, /* RFC 9440 */
 };
 static const field_entry of_12[] = {
     {"content-type", NRT__CONTENT_TYPE, F_KEEP | F_NOT},
@@ -151,7 +152,8 @@ void nrt__field_look_up(nrt_str name, uint8_t *id, uint8_t *flags) {
     }
     if (begins_as(name, NRT__STR("nrt-"))) {
         *flags = NRT__FIELD_NRT | NRT__FIELD_NO_TRAILER;
-    } else if (begins_as(name, NRT__STR("x-forwarded-"))) {
+    } else if (begins_as(name, NRT__STR("x-forwarded-")) ||
+               begins_as(name, NRT__STR("client-cert"))) { /* RFC 9440 */
         *flags = NRT__FIELD_CLAIM | NRT__FIELD_NO_TRAILER;
     }
 }

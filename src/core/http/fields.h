@@ -19,6 +19,7 @@ enum {
 
 typedef enum nrt__field_id {
     NRT__OTHER = 0, /* not in the table */
+    NRT__CLIENT_CERT,
     NRT__CONNECTION,
     NRT__CONTENT_LENGTH,
     NRT__CONTENT_TYPE,

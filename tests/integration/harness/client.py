@@ -9,20 +9,28 @@ import subprocess
 
 from .clock import DEADLINE
 from .message import Closed, Reader
+from .tlssocket import House, TlsSocket
 
 
 class Client:
-    """One connection to a gateway, `http://ADDR:PORT` or `unix:/path`, or to any HTTP server."""
+    """One connection to a gateway, `http://ADDR:PORT` or `unix:/path`, or to any HTTP server. With
+    https:// it trusts the house (harness/tlssocket.py), unless there is another context."""
 
-    def __init__(self, url, timeout=DEADLINE):
+    def __init__(self, url, timeout=DEADLINE, context=None, name=None, session=None):
         if url.startswith("unix:"):
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(timeout)
             self.sock.connect(url[5:])
         else:
-            host, port = re.fullmatch(r"http://\[?([^/\]]+)\]?:(\d+)/?", url).groups()
+            scheme, host, port = re.fullmatch(r"(https?)://\[?([^/\]]+)\]?:(\d+)/?", url).groups()
             self.sock = socket.create_connection((host, int(port)), timeout)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "https":
+                try:
+                    self.sock = TlsSocket(self.sock, context or House.get().client(), False, name or host, session)
+                except BaseException:
+                    self.sock.close()
+                    raise
         self.reader = Reader(self.sock)
 
     def __enter__(self):
@@ -61,7 +69,11 @@ class Client:
             return True
 
     def readable(self, timeout):
-        return bool(self.reader.buffer) or bool(select.select([self.sock], [], [], timeout)[0])
+        if self.reader.buffer:
+            return True
+        if isinstance(self.sock, TlsSocket):
+            return self.sock.readable(timeout)
+        return bool(select.select([self.sock], [], [], timeout)[0])
 
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)
@@ -107,8 +119,10 @@ class CurlResult:
 
 
 def curl(*args, env=None, data=None):
-    """The real curl: its exit code, standard output and error."""
+    """The real curl: its exit code, standard output and error. It trusts the house, too."""
     clean = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    if any("https://" in str(arg) for arg in args):
+        clean["CURL_CA_BUNDLE"] = House.get().ca.cert
     clean.update(env or {})
     argv = ["curl", "-q", "-sS", "--max-time", str(int(DEADLINE * 3)), *map(str, args)]
     return CurlResult(subprocess.run(argv, capture_output=True, env=clean, input=data, check=False))

@@ -9,10 +9,10 @@ from .client import Client, Closed
 class Fresh:
     """Asks until stop(), or `count` requests in all. `right(answer)` says whether it is one."""
 
-    def __init__(self, url, threads=4, count=0, target="/", timeout=60, right=None):
+    def __init__(self, url, threads=4, count=0, target="/", timeout=60, right=None, context=None):
         self.failures = []
         self.answered = 0
-        self._url, self._target, self._timeout = url, target, timeout
+        self._url, self._target, self._timeout, self._context = url, target, timeout, context
         self._right = right or (lambda answer: answer.status == 200)
         self._left = count or None
         self._going = True
@@ -35,7 +35,7 @@ class Fresh:
     def _run(self):
         while self._take():
             try:
-                with Client(self._url, self._timeout) as client:
+                with Client(self._url, self._timeout, self._context) as client:
                     answer = client.request("GET", self._target, fields=[("Connection", "close")])
                     failure = None if self._right(answer) and client.at_end() else answer
             except (OSError, Closed, AssertionError) as problem:

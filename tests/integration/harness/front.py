@@ -1,4 +1,4 @@
-"""The two gateways, by one set of options: `nrt gateway`, and nginx with nrt_pass."""
+"""The two gateways, by one set of options: `nrt gateway` (also with TLS), and nginx with nrt_pass."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import signal
 from .clock import DEADLINE
 from .message import assert_problem
 from .nginx import Nginx
+from .world import tls_args
 
 # What nginx is told to say of the client, as `nrt gateway` does by itself.
 FORWARDED = """
@@ -65,6 +66,8 @@ class Front:
 
     def __call__(self, server, *args, streams=False, env=None):
         """`streams`: bodies go on as they come, which nginx has to be told."""
+        if self.kind == "tls":
+            args = (*args, *tls_args())
         if not self.is_nginx:
             return self.world.gateway(server, *args, env=env)
         urls = getattr(server, "url", server).replace(",", " ")

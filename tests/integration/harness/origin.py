@@ -8,6 +8,7 @@ import threading
 
 from .clock import DEADLINE, until
 from .message import Malformed, Reader
+from .tlssocket import TlsSocket
 
 
 def plain(body, status="200 OK", fields=()):
@@ -24,6 +25,10 @@ class Connection:
     def __init__(self, sock, number):
         self.sock, self.number = sock, number
         self.reader = Reader(sock)
+
+    def secure(self, context):
+        self.sock = TlsSocket(self.sock, context, server_side=True)
+        self.reader = Reader(self.sock)
 
     def read(self, before_body=None):
         request = self.reader.request(before_body)
@@ -56,14 +61,15 @@ class Connection:
 class Origin:
     """answer(request) returns bytes to send, or None to close; a bytes object answers everything.
 
-    script(connection) instead plays a whole connection.
+    script(connection) instead plays a whole connection. `tls` is a context, for https://.
     """
 
-    def __init__(self, answer=None, script=None, path=None, address="127.0.0.1"):
+    def __init__(self, answer=None, script=None, path=None, address="127.0.0.1", tls=None):
         self._answer = answer if callable(answer) else lambda request: answer
         self._script = script or self._serve
         self.path = path
         self.address = address
+        self.tls = tls
         self.port = None
         self.requests = []
         self.failures = []  # what came in and was not HTTP
@@ -89,7 +95,7 @@ class Origin:
     @property
     def url(self):
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"unix:{self.path}" if self.path else f"http://{host}:{self.port}"
+        return f"unix:{self.path}" if self.path else f"http{'s' * bool(self.tls)}://{host}:{self.port}"
 
     def _accept(self, listener):
         while True:
@@ -107,6 +113,8 @@ class Origin:
 
     def _run(self, connection):
         try:
+            if self.tls:
+                connection.secure(self.tls)
             self._script(connection)
         except Malformed as failure:
             self.failures.append(str(failure))

@@ -15,6 +15,7 @@ from .clock import DEADLINE
 from .natsserver import NatsServer
 from .origin import Origin, PythonServer
 from .rawnats import RawNats
+from .tlssocket import House
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(
@@ -127,9 +128,11 @@ class World:
         return child
 
     def gateway(self, server, *args, listen="0", wait=True, env=None):
+        if os.environ.get("NRT_TEST_TLS") and "--tls-cert" not in args and not listen.startswith("unix:"):
+            args = (*args, *tls_args())
         child = self.nrt("gateway", "--server", url_of(server), "--listen", listen, *args, env=env)
         if wait:
-            child.url = child.wait_line(r"listening on ((http://|unix:)\S+)").group(1)
+            child.url = child.wait_line(r"listening on ((https?://|unix:)\S+)").group(1)
         return child
 
     def handlers(self, server, host, workers=0, max_in_flight=0):
@@ -214,6 +217,12 @@ class World:
             if isinstance(origin, Origin):
                 parts.append(f"origin {origin.url}: {origin.requests[-5:]} {origin.failures}")
         return "\n\n".join(parts)
+
+
+def tls_args():
+    """Options of a gateway whose clients trust the house."""
+    house = House.get()
+    return ("--tls-cert", house.cert, "--tls-key", house.key)
 
 
 def url_of(server):
