@@ -214,7 +214,8 @@ bool nrt__tls_pending(const nrt__tls *tls) {
 
 bool nrt__tls_shut(nrt__tls *tls) {
     bool done = true;
-    if (!tls->broken && SSL_is_init_finished(tls->ssl)) {
+    /* Not twice: OpenSSL would read then, and take what it finds for a fault. */
+    if (!tls->shut && !tls->broken && SSL_is_init_finished(tls->ssl)) {
         ERR_clear_error();
         int returned = SSL_shutdown(tls->ssl);
         if (returned < 0 && SSL_get_error(tls->ssl, returned) == SSL_ERROR_WANT_WRITE) {
@@ -223,6 +224,7 @@ bool nrt__tls_shut(nrt__tls *tls) {
         }
         ERR_clear_error();
     }
+    tls->shut = done;
     return done;
 }
 

@@ -31,6 +31,7 @@ struct nrt__tls {
     unsigned wants;
     bool ended;          /* the socket's input did */
     bool broken;         /* nothing more can be said */
+    bool shut;           /* close_notify has gone out */
     unsigned char first; /* byte that the peer has sent; 0: none yet */
     char name[256];      /* that the peer must have */
     char reason[NRT__REASON_SIZE];
