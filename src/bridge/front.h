@@ -19,6 +19,7 @@ typedef struct nrt__front_record {
     nrt_str peer;                /* the client's address */
     const nrt__message *request; /* as far as it could be read: method and target may be empty */
     nrt_str host;                /* the service; empty where no route led to one */
+    bool secure;                 /* it came by TLS */
     int status;
     int error;              /* 0, or why the gateway answered by itself: NRT_ERR_* */
     const char *detail;     /* in words, "" where error is 0 */

@@ -61,6 +61,7 @@ void nrt__front_record_request(nrt__front_conn *conn, int error, const char *det
         .peer = nrt_str_from(conn->peer_name),
         .request = &conn->request,
         .host = conn->host,
+        .secure = conn->stream.tls != NULL,
         .status = conn->status > 0 ? conn->status : CLIENT_LEFT,
         .error = error,
         .detail = detail,

@@ -352,7 +352,7 @@ static void on_readable(void *arg) {
             broke_off(otlp, "it closed the connection before its answer was complete");
         }
     } else if (got == NRT__STREAM_BROKEN) {
-        broke_off(otlp, strerror(errno));
+        broke_off(otlp, nrt__stream_reason(&otlp->stream));
     } else {
         otlp->heard = true;
         feed(otlp, (nrt_str){bytes, (size_t)got});
@@ -366,14 +366,12 @@ static void on_drained(void *arg) {
 /* It may have answered without reading: what it said is still to be read. */
 static void on_broken(void *arg) {
     nrt__otlp *otlp = arg;
+    if (nrt__stream_is_securing(&otlp->stream)) {
+        try_failed(otlp, -1, "cannot connect: %s", nrt__stream_reason(&otlp->stream));
+        return;
+    }
     nrt__buf_clear(&otlp->stream.out);
 }
-
-static const nrt__stream_events stream_events = {
-    .readable = on_readable,
-    .drained = on_drained,
-    .broken = on_broken,
-};
 
 /* Writes the request; the connection is there. */
 static void ask(nrt__otlp *otlp) {
@@ -402,13 +400,29 @@ static void ask(nrt__otlp *otlp) {
     }
 }
 
+static void on_secured(void *arg) {
+    ask(arg);
+}
+
+static const nrt__stream_events stream_events = {
+    .readable = on_readable,
+    .drained = on_drained,
+    .broken = on_broken,
+    .secured = on_secured,
+};
+
 static void on_dialed(int fd, int code, void *arg) {
     nrt__otlp *otlp = arg;
+    nrt__tls *tls = NULL;
     if (fd >= 0 && nrt__stream_open(&otlp->stream, loop_of(otlp), fd, &stream_events, otlp) < 0) {
         code = errno;
     }
-    if (code != 0) {
-        try_failed(otlp, -1, "cannot connect: %s", strerror(code));
+    int secure = code == 0 ? nrt__target_secure(&otlp->target, fd, &tls) : 0;
+    if (code != 0 || secure < 0) {
+        try_failed(otlp, -1, "cannot connect: %s",
+                   secure < 0 ? nrt_error_text(secure) : strerror(code));
+    } else if (secure) {
+        nrt__stream_secure(&otlp->stream, tls);
     } else {
         ask(otlp);
     }
@@ -498,6 +512,8 @@ nrt__otlp *nrt__otlp_open(nrt_conn *conn, const char *url, nrt_str fields, nrt_s
                           int *error, char *detail, size_t detail_size) {
     const nrt__h1_limits limits = {
         .head = HEAD_MAX, .fields = 100, .target = 1024, .extension = 1024};
+    /* As a browser would; there is an environment variable of OpenSSL's for other CAs. */
+    const nrt__target_tls tls = {.files = {.ca_option = "SSL_CERT_FILE"}};
     nrt__otlp *otlp = calloc(1, sizeof(*otlp));
     *error = NRT_ERR_MEMORY;
     snprintf(detail, detail_size, "%s", nrt_error_text(NRT_ERR_MEMORY));
@@ -513,7 +529,7 @@ nrt__otlp *nrt__otlp_open(nrt_conn *conn, const char *url, nrt_str fields, nrt_s
     nrt__h1_reader_init(&otlp->reader, &limits);
     nrt__message_init(&otlp->response, false);
     nrt__buf_put(&otlp->before, resource);
-    *error = nrt__target_init(&otlp->target, conn, url, detail, detail_size);
+    *error = nrt__target_init(&otlp->target, conn, url, &tls, detail, detail_size);
     if (*error == 0 && (otlp->before.failed || !write_head(otlp, fields))) {
         *error = NRT_ERR_MEMORY;
     }

@@ -144,6 +144,7 @@ static void on_request(const nrt__front_record *record, void *arg) {
         .peer = record->peer,
         .request = record->request,
         .service = record->host,
+        .secure = record->secure,
         .status = record->status,
         .request_bytes = record->request_bytes,
         .bytes = record->bytes,
