@@ -232,10 +232,13 @@ static void ask_services(nrt__admin *admin, nrt__front_conn *to) {
 /* ---- the dashboard ---- */
 
 /* It is itself all that it may load, and no other page may show it inside of itself. */
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 static const char *const page_fields[] = {
     "Content-Security-Policy",
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    policy,
     "X-Frame-Options",
     "DENY",
     "Referrer-Policy",
