@@ -260,8 +260,12 @@ static const nrt__asset *asset_at(nrt_str path) {
 static void answer_process(nrt__admin *admin, nrt__front_conn *to) {
     nrt__buf_clear(&admin->process);
     nrt__admin_write_process(&admin->process, admin);
-    answer(to, admin->process.failed ? 503 : 200, "application/json",
-           nrt__buf_view(&admin->process), NULL);
+    if (admin->process.failed) {
+        answer_problem(to, 503, nrt_error_code(NRT_ERR_MEMORY), nrt_error_text(NRT_ERR_MEMORY),
+                       NULL);
+    } else {
+        answer(to, 200, "application/json", nrt__buf_view(&admin->process), NULL);
+    }
 }
 
 /* ---- requests ---- */

@@ -123,6 +123,33 @@ static void no_responders_are_told_at_once(void **state) {
     assert_int_equal(a.error, NRT_ERR_NO_SERVICE);
 }
 
+static void what_failed_is_noted_but_not_what_was_canceled(void **state) {
+    (void)state;
+    answer a = {0};
+    nrt_exchange_id id = 0;
+    nrt__buf out;
+    nrt__buf_init(&out, 4096);
+    nrt__failures *failures = nrt__failures_create();
+    nrt__client_note_failures(e->client, failures);
+    get(&a, NULL);
+    reply_no_responders(sent().reply);
+    get(&a, NULL);
+    reply(sent().reply, OK_REPLY);
+    get(&a, &id);
+    (void)sent();
+    assert_int_equal(nrt__client_cancel(e->client, id), 0);
+    nrt__failures_write(failures, &out);
+    nrt__buf_add(&out, "", 1);
+    assert_non_null(strstr(out.bytes, "\"code\":\"no-service\""));
+    assert_non_null(strstr(out.bytes, "\"count\":1}]"));
+    assert_null(strstr(out.bytes, "canceled"));
+    nrt__client_note_failures(e->client, NULL);
+    get(&a, NULL);
+    reply_no_responders(sent().reply);
+    nrt__failures_destroy(failures);
+    nrt__buf_free(&out);
+}
+
 static void replies_that_are_not_http_are_protocol_errors(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -427,6 +454,7 @@ int main(void) {
         CLIENT_TEST(a_token_is_good_for_one_answer),
         CLIENT_TEST(answers_may_come_in_any_order),
         CLIENT_TEST(no_responders_are_told_at_once),
+        CLIENT_TEST(what_failed_is_noted_but_not_what_was_canceled),
         CLIENT_TEST(replies_that_are_not_http_are_protocol_errors),
         CLIENT_TEST(what_old_servers_write_is_understood),
         CLIENT_TEST(a_reply_larger_than_the_limit_is_told),
