@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The support matrix of docs/operations.md, run: other NATS servers, another Debian, another processor.
 #
-#     tools/matrix.sh [nats|debian13|arm64]...
+#     ./dev matrix [nats|debian13|arm64]...
 #
 # It takes root (debootstrap, chroot), Debian's mirror as apt knows it, some 3 GB in ~/.cache/nrt-matrix, and up to an
 # hour. Nothing of it is installed on this machine.
@@ -17,11 +17,16 @@ core='(test_gateway or test_get or test_serve or test_bridge_streams or test_ngi
     test_completion) and not browser and not node'
 core=${core//$'\n'/ }
 
-# What the rest of the build needs is in `dev`.
+# PACKAGES are those of `dev` for all tests; of `a|b`, the second is Debian 13's. What the core does without stays away.
 for_build=(build-essential meson ninja-build pkg-config libssl-dev libjansson-dev libevent-dev libcurl4-openssl-dev
     libmicrohttpd-dev libcmocka-dev)
-for_test=(bash-completion ca-certificates curl fish git iproute2 libcivetweb-dev libnats-dev nats-server nginx nginx-dev
-    openssl procps python3 python3-prometheus-client python3-pytest python3-websockets scdoc zsh)
+for_test=(openssl procps iproute2)
+for package in ${PACKAGES:?run it by ./dev matrix}; do
+    case $package in
+    chromium | nodejs | npm | valgrind | wrk) ;;
+    *) for_test+=("${package##*|}") ;;
+    esac
+done
 
 # shellcheck disable=SC2016 # apt-get expands it
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Created-By: Packages' | grep -v security | head -n 1)
@@ -91,7 +96,7 @@ part_debian13() {
     tell "Debian 13"
     tree debian13 trixie
     inside debian13 apt-get -q update
-    inside debian13 apt-get -q install -y --no-install-recommends "${for_build[@]}" libllhttp-dev "${for_test[@]}"
+    inside debian13 apt-get -q install -y --no-install-recommends "${for_test[@]}" libcmocka-dev
     sources debian13
     # shellcheck disable=SC2016
     inside debian13 bash -ec '
