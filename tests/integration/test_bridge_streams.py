@@ -10,6 +10,7 @@ import pytest
 
 from harness.client import Client, curl, request_bytes
 from harness.clock import DEADLINE, LONG, Stopwatch, until
+from harness.front import OVER_TLS
 from harness.message import Malformed, Request, assert_problem
 from harness.origin import plain
 from harness.world import sanitized
@@ -141,6 +142,7 @@ def read_chunk(client):
     return data
 
 
+@OVER_TLS
 def test_each_event_is_there_before_the_next_one_is_written(world, front, nats):
     seen = threading.Semaphore(0)
 
@@ -189,6 +191,7 @@ def test_a_slow_body_of_any_kind_is_passed_on_as_it_comes(world, front, nats, fr
         assert read_chunk(client) == b""
 
 
+@OVER_TLS
 def test_both_bodies_go_on_at_the_same_time(world, front, nats):
     """A conversation: each piece of the request is answered before the next one is sent."""
 
@@ -216,6 +219,7 @@ def test_both_bodies_go_on_at_the_same_time(world, front, nats):
     assert read_chunk(client) == b""
 
 
+@OVER_TLS
 def test_trailers_of_both_streams_arrive(world, front, nats):
     body = b"x" * 300000
 
@@ -248,6 +252,7 @@ def test_early_hints_are_passed_on(world, front, nats):
 # ---- Expect: 100-continue ------------------------------------------------------------------------
 
 
+@OVER_TLS
 def test_the_origin_decides_whether_a_body_is_wanted(world, front, nats):
     """Refused, the body is never sent; wanted, the client hears it from the origin."""
     heads = []
@@ -286,6 +291,7 @@ def test_the_origin_decides_whether_a_body_is_wanted(world, front, nats):
 # ---- back pressure -------------------------------------------------------------------------------
 
 
+@OVER_TLS
 def test_a_reader_that_stops_costs_a_window_and_no_more(world, front, nats):
     sent = []
 
@@ -313,6 +319,7 @@ def test_a_reader_that_stops_costs_a_window_and_no_more(world, front, nats):
     assert sanitized() or max(one.status("VmRSS") for one in (sidecar, gateway)) < 40 * 1024
 
 
+@OVER_TLS
 def test_an_origin_that_does_not_read_stops_the_client(world, front, nats):
     go = threading.Event()
 

@@ -14,6 +14,7 @@ import pytest
 from harness import node
 from harness.client import Client, request_bytes
 from harness.clock import DEADLINE, SLOW, Stopwatch, until
+from harness.front import OVER_TLS
 from harness.message import Answer, Request, assert_problem
 from harness.origin import plain
 from harness.world import HERE
@@ -165,6 +166,7 @@ def test_bytes_that_come_with_the_request_are_the_protocols(bridge):
 
 
 @pytest.mark.parametrize("size", [1 << 24])
+@OVER_TLS
 def test_much_goes_both_ways_at_once(bridge, size):
     gateway = bridge(raw_echo)
     data = random.Random(7).randbytes(size)
@@ -187,6 +189,7 @@ def test_much_goes_both_ways_at_once(bridge, size):
         assert bytes(got) == data
 
 
+@OVER_TLS
 def test_each_side_may_end_before_the_other(bridge):
     said = []
 

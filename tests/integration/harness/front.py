@@ -4,10 +4,15 @@ import os
 import re
 import signal
 
+import pytest
+
 from .clock import DEADLINE
 from .message import assert_problem
 from .nginx import Nginx
 from .world import tls_args
+
+# For tests that are to run with TLS, too: it has a reading and a writing of its own.
+OVER_TLS = pytest.mark.parametrize("front", ["nrt", "nginx", "tls"], indirect=True)
 
 # What nginx is told to say of the client, as `nrt gateway` does by itself.
 FORWARDED = """

@@ -20,30 +20,36 @@ class TlsSocket:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out, server_side, name, session)
         self._lock, self._order = threading.Lock(), threading.Lock()
+        self._unsent = b""
         self._do(self.tls.do_handshake)
 
     def __getattr__(self, name):
         return getattr(self.sock, name)
 
     def _flush(self):
+        """BlockingIOError where the socket, which does not block, takes no more now."""
         with self._order:
             with self._lock:
-                data = self._out.read()
-            if data:
-                self.sock.sendall(data)
+                self._unsent += self._out.read()
+            while self._unsent:
+                self._unsent = self._unsent[self.sock.send(self._unsent):]
 
     def _do(self, action):
         while True:
             try:
                 with self._lock:
                     result = action()
-                self._flush()
-                return result
             except ssl.SSLWantReadError:
                 self._flush()
             except ssl.SSLError:
                 self._flush()  # the alert
                 raise
+            else:
+                try:
+                    self._flush()
+                except BlockingIOError:
+                    pass
+                return result
             data = self.sock.recv(65536)
             with self._lock:
                 if data:
@@ -56,7 +62,16 @@ class TlsSocket:
             self.tls.write(data)
         self._flush()
 
-    send = sendall
+    def send(self, data):
+        """For a socket that does not block: all of it counts as sent, or BlockingIOError."""
+        self._flush()
+        with self._lock:
+            self.tls.write(data)
+        try:
+            self._flush()
+        except BlockingIOError:
+            pass
+        return len(data)
 
     def recv(self, size):
         """b"" at the end that the other side has announced; ConnectionError where it did not."""
