@@ -53,7 +53,7 @@ def client(world, nats):
 
 
 def ready(client, target="/"):
-    """The tutorial's programs do not say when they serve."""
+    """Until NATS has what it serves: the tutorial's programs do not say when that is, ours begin before it."""
     return until(lambda: (answer := client.get(target)).status != 503 and answer, "served")
 
 
@@ -85,6 +85,7 @@ MODES = ["auto", "select", "poll", "epoll", "thread", "pool", "external", "hidde
 def test_every_threading_mode(world, nats, client, mode):
     child = start(world, [program("mhd_modes"), nats.url, "hello.nats", mode])
     child.wait_line("^ready$", "stdout")
+    ready(client, "/echo")
     for size in (0, 1, 100000, 2000000):
         answer = client.post("/echo", b"x" * size)
         assert (answer.status, len(answer.body), answer.get("X-Url")) == (200, size, "/echo")
@@ -110,6 +111,7 @@ def test_a_daemon_that_cannot_be_reached_is_refused(world, nats):
 def test_other_embedded_servers(world, nats, client, server):
     child = start(world, [program(f"embedded_{server}"), nats.url, "hello.nats"])
     child.wait_line("^ready$", "stdout")
+    ready(client)
     for number in range(50):
         answer = client.post(f"/{number}", b"b" * number * 100)
         assert (answer.body, answer.get("X-Url")) == (b"b" * number * 100, f"/{number}")

@@ -29,11 +29,12 @@ def program(name):
     return os.path.join(BUILD, "tests", "integration", name)
 
 
-def sanitized():
-    """Whether the build under test carries a sanitizer, whose memory and time are another matter."""
+def sanitized(*kinds):
+    """Whether the build under test carries a sanitizer (of these kinds: asan, tsan), whose memory and time are
+    another matter."""
     with open(NRT, "rb") as binary:
         data = binary.read()
-    return b"__asan_init" in data or b"__tsan_init" in data
+    return any(f"__{kind}_init".encode() in data for kind in kinds or ("asan", "tsan"))
 
 
 # What no program of ours may ever write, in whatever test: seeds of nkeys, JWTs, credentials in URLs.
