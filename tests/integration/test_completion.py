@@ -253,6 +253,8 @@ def test_services_of_the_server_that_the_line_names(shell):
     assert shell.offers(f"nrt stats --server {shell.other.url} ") == {"elsewhere.nats"}
     assert shell.offers("nrt stats --json --context prod-eu ") == {"elsewhere.nats"}
     assert shell.offers(f"nrt get --server={shell.other.url} -sf ") == {"http://elsewhere.nats/"}
+    assert shell.offers(f"nrt stats -s {shell.other.url} ") == {"elsewhere.nats"}
+    assert shell.offers("nrt get -s --context prod-eu http://else") == {"http://elsewhere.nats/"}, "here -s is --silent"
 
 
 def test_operands_are_counted(shell):

@@ -49,18 +49,36 @@ static const nrt__opt *find_common(const char *word, size_t len) {
     return NULL;
 }
 
-/* The words of the line that say how to connect, for `nrt ls`: `kept` has room for all of them. -s
- * is not among them, for it is something else to some commands. Returns how many. */
-static int keep_connection(const char *const *words, size_t count, char **kept) {
-    int found = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *word = words[i];
-        if (strncmp(word, "--", 2) != 0) {
-            continue;
+/* The option that a letter means to the command, if it is one of all; -s is --silent to get. */
+static const nrt__opt *find_letter(const nrt__command *command, char letter) {
+    nrt__opt_walk walk = {.command = command};
+    bool counts;
+    for (const nrt__opt *opt; (opt = nrt__opt_next(&walk, &counts));) {
+        if (counts && opt->letter == letter) {
+            return find_common(opt->name, strlen(opt->name));
         }
-        size_t len = strcspn(word + 2, "=");
-        const nrt__opt *opt = find_common(word + 2, len);
-        bool apart = opt && opt->value && word[2 + len] == '\0';
+    }
+    return NULL;
+}
+
+/* The words of a line that say how to connect, for `nrt ls`: `kept` has room for as many. The
+ * first one is the command. Returns how many are kept. */
+static int keep_connection(const char *const *words, size_t count, char **kept) {
+    const nrt__command *command = count > 0 ? nrt__command_find(words[0]) : NULL;
+    int found = 0;
+    for (size_t i = 1; command && i < count; i++) {
+        const char *word = words[i];
+        const nrt__opt *opt = NULL;
+        bool apart = false;
+        if (strncmp(word, "--", 2) == 0) {
+            size_t len = strcspn(word + 2, "=");
+            opt = find_common(word + 2, len);
+            apart = word[2 + len] == '\0';
+        } else if (word[0] == '-' && word[1] != '\0') {
+            opt = find_letter(command, word[1]);
+            apart = word[2] == '\0';
+        }
+        apart = apart && opt && opt->value;
         if (opt && !(apart && i + 1 == count)) {
             kept[found++] = (char *)word;
             if (apart) {
