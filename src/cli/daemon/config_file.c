@@ -490,8 +490,7 @@ unsigned nrt__config_file_read(nrt__config_file *file, const char *path,
         nrt__json_place place = nrt__json_fault(file->text, &why, reason, sizeof(reason));
         tell(&r, place, "", reason);
     } else if (!json_is_object(file->root)) {
-        problem(&r, "is %s; a configuration is an object: {\"listen\": ...}",
-                type_name(file->root));
+        problem(&r, "is %s; a configuration is an object: {\"log\": ...}", type_name(file->root));
     } else {
         read_root(&r, options);
     }

@@ -8,8 +8,10 @@
 #include "bridge/origin.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/daemon/config_file.h"
 #include "cli/daemon/health_option.h"
 #include "cli/daemon/operation.h"
+#include "cli/daemon/serve_config.h"
 #include "cli/daemon/tls_option.h"
 #include "core/base/str.h"
 #include "core/discovery/discovery.h"
@@ -25,6 +27,8 @@ typedef struct serve_options {
     nrt__common common;
     nrt__operation operation;
     nrt__origin_tls tls;
+    nrt__config_option config;
+    nrt__arg_list services;
     unsigned max_in_flight;
     unsigned max_connections;
     uint32_t drain_timeout_ms;
@@ -39,6 +43,10 @@ typedef struct served {
     nrt__program *program;
     const char *host;
     const char *target;
+    const char *where;     /* it is from, as nrt__serve_pair has it */
+    serve_options options; /* those for all, but for what it has of its own */
+    uint32_t timeout_ms;
+    nrt__health_options health_options;
     nrt__origin *origin;
     nrt_service *service;
     nrt__health *health; /* NULL: it is always in the queue group */
@@ -60,6 +68,12 @@ typedef struct served_list {
 } served_list;
 
 static const nrt__opt serve_opts[] = {
+    {.name = "service",
+     .value = "HOST=TARGET",
+     .kind = NRT__OPT_LIST,
+     .offset = offsetof(serve_options, services),
+     .help = "as HOST TARGET; in the file of --config also an object, with options of its own; may "
+             "be repeated"},
     {.name = "max-in-flight",
      .value = "N",
      .kind = NRT__OPT_NUMBER,
@@ -391,34 +405,36 @@ static void service_options_of(const serve_options *options, nrt_service_options
 }
 
 /* What discovery will tell: 0, or the exit code once it has said what is wrong with it. */
-static int check_discovery(const nrt__report *log, const serve_options *options) {
+static int check_discovery(const nrt__report *log, const served *one) {
     nrt_service_options service_options;
     const char *why = NULL;
-    service_options_of(options, &service_options);
+    service_options_of(&one->options, &service_options);
     if (nrt__discovery_check(&service_options, &why) == 0) {
         return 0;
     }
-    nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "--service-version, --description: %s",
-                      why);
+    nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s--service-version, --description: %s",
+                      one->where, why);
     return NRT__EXIT_USAGE;
 }
 
-/* 0, or the exit code once it has said what is wrong. `health` may be NULL. */
-static int serve_one(served *one, const serve_options *options, const nrt__target_tls *tls,
-                     const nrt__health_options *health) {
+/* 0, or the exit code once it has said what is wrong. */
+static int serve_one(served *one, const nrt__target_tls *tls) {
     const nrt__report *log = &one->program->log;
+    const serve_options *options = &one->options;
+    const nrt__health_options *health = options->health ? &one->health_options : NULL;
     char detail[256] = "";
     int error = 0;
     nrt__origin_options origin_options;
     nrt__origin_options_init(&origin_options);
-    origin_options.timeout_ms = one->program->options->timeout_ms;
+    origin_options.timeout_ms = one->timeout_ms;
     origin_options.max_connections = options->max_connections;
     origin_options.tls = tls;
     one->origin = nrt__origin_open(one->program->conn, one->target, &origin_options, &error, detail,
                                    sizeof(detail));
     if (!one->origin) {
-        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "cannot serve %s from %s: %s",
-                          one->host, one->target, *detail ? detail : nrt_error_text(error));
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%scannot serve %s from %s: %s",
+                          one->where, one->host, one->target,
+                          *detail ? detail : nrt_error_text(error));
         return NRT__EXIT_USAGE;
     }
     nrt_service_options service_options;
@@ -441,12 +457,13 @@ static int serve_one(served *one, const serve_options *options, const nrt__targe
     case NRT_ERR_HOST:
         nrt__report_event(
             log, NRT_LOG_ERROR, "usage", NULL,
-            "\"%s\" is not a host that can be served: write a name that ends in .nats, "
+            "%s\"%s\" is not a host that can be served: write a name that ends in .nats, "
             "such as weather.nats",
-            one->host);
+            one->where, one->host);
         return NRT__EXIT_USAGE;
     case NRT_ERR_USAGE:
-        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s is given twice", one->host);
+        nrt__report_event(log, NRT_LOG_ERROR, "usage", NULL, "%s%s is given twice", one->where,
+                          one->host);
         return NRT__EXIT_USAGE;
     default:
         nrt__report_event(log, NRT_LOG_ERROR, "failed", NULL, "cannot serve %s: %s", one->host,
@@ -455,68 +472,67 @@ static int serve_one(served *one, const serve_options *options, const nrt__targe
     }
 }
 
-static bool has_https(const nrt__operands *operands) {
-    for (size_t i = 1; i < operands->count; i += 2) {
-        if (strncmp(operands->items[i], "https://", 8) == 0) {
-            return true;
-        }
+static int serve_pair(served *one, const served_list *all, const nrt__serve_pair *pair) {
+    const nrt__service_object *own = pair->object;
+    char why[256];
+    one->host = pair->host;
+    one->target = pair->target;
+    one->where = pair->where;
+    one->options = *all->options;
+    one->timeout_ms = one->program->options->timeout_ms;
+    if (own) {
+        serve_options *to = &one->options;
+        to->health = own->health ? own->health : to->health;
+        to->version = own->version ? own->version : to->version;
+        to->description = own->description ? own->description : to->description;
+        to->max_in_flight = own->max_in_flight ? own->max_in_flight : to->max_in_flight;
+        to->max_connections = own->max_connections ? own->max_connections : to->max_connections;
+        one->timeout_ms = own->timeout_ms ? own->timeout_ms : one->timeout_ms;
     }
-    return false;
+    const char *health = one->options.health;
+    if (health && nrt__health_option_parse(health, &one->health_options, why, sizeof(why)) < 0) {
+        nrt__report_event(&one->program->log, NRT_LOG_ERROR, "usage", NULL, "%s--health %s",
+                          one->where, why);
+        return NRT__EXIT_USAGE;
+    }
+    one->health_options.tls = &all->tls;
+    int code = check_discovery(&one->program->log, one);
+    return code == 0 ? serve_one(one, &all->tls) : code;
 }
 
-static int serve_run(void *arg, const nrt__operands *operands) {
-    const serve_options *options = arg;
+/* Until the end of it; with --check, until that could begin. */
+static int serve_all(const serve_options *options, const nrt__serve_pair *pairs, size_t count) {
     nrt__program program;
-    nrt__health_options health;
-    char why[256];
     int code = nrt__program_open(&program, &options->common, "nrt serve", true);
     if (code != 0) {
         return code;
     }
-    size_t count = operands->count / 2;
     served *all = calloc(count, sizeof(*all));
-    if (!all) {
-        nrt__program_close(&program);
-        return NRT__EXIT_FAILED;
-    }
     served_list list = {.options = options, .items = all, .count = count};
     program.on_first_connect = tell_served;
     program.on_stop = on_stop;
     program.arg = &list;
-    if (operands->count % 2 != 0) {
-        nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL,
-                          "%s has no TARGET: write nrt serve HOST TARGET [HOST TARGET]...",
-                          operands->items[operands->count - 1]);
-        code = NRT__EXIT_USAGE;
-    }
-    if (code == 0) {
-        code = check_discovery(&program.log, options);
-    }
-    if (code == 0 && options->health &&
-        nrt__health_option_parse(options->health, &health, why, sizeof(why)) < 0) {
-        nrt__report_event(&program.log, NRT_LOG_ERROR, "usage", NULL, "--health %s", why);
-        code = NRT__EXIT_USAGE;
-    }
-    if (code == 0) {
-        code = nrt__origin_tls_read(&options->tls, has_https(operands), &program.log, &list.tls);
-        health.tls = &list.tls;
-    }
-    for (size_t i = 0; i < count && code == 0; i++) {
+    code = all ? nrt__origin_tls_read(&options->tls, nrt__serve_pairs_https(pairs, count),
+                                      &program.log, &list.tls)
+               : NRT__EXIT_FAILED;
+    for (size_t i = 0; i < count && all; i++) { /* all that is wrong is said */
         all[i].program = &program;
-        all[i].host = operands->items[2 * i];
-        all[i].target = operands->items[2 * i + 1];
-        code = serve_one(&all[i], options, &list.tls, options->health ? &health : NULL);
+        int bad = serve_pair(&all[i], &list, &pairs[i]);
+        code = code == 0 ? bad : code;
     }
-    if (code == 0) {
+    if (code == 0 && options->config.check) {
+        nrt__report_event(&program.log, NRT_LOG_INFO, "checked", NULL, "%s: fine: services: %zu",
+                          options->config.path ? options->config.path : "nrt serve", count);
+    } else if (code == 0) {
         code = nrt__operating_open(&list.operating, &options->operation, &program, NULL, NULL);
         nrt__services_observe(program.conn->services, on_over, &list);
-    }
-    if (code == 0) {
-        code = nrt__program_run(&program);
+        if (code == 0) {
+            code = nrt__program_run(&program);
+        }
     }
     end_health(&list);
     nrt__timer_clear(&nrt__conn_loop(program.conn)->timers, &list.drain_timer);
-    for (size_t i = count; i > 0; i--) {
+    for (size_t i = all ? count : 0; i > 0; i--) {
         nrt__origin_destroy(all[i - 1].origin);
     }
     nrt__operating_leave(&list.operating);
@@ -526,9 +542,32 @@ static int serve_run(void *arg, const nrt__operands *operands) {
     return code;
 }
 
+static int serve_run(void *arg, const nrt__operands *operands) {
+    serve_options options = *(const serve_options *)arg;
+    const char *path = options.config.path;
+    nrt__config_file file = {0};
+    nrt__serve_pair *pairs = NULL;
+    size_t count = 0;
+    nrt__report log;
+    nrt__report_init(&log, "nrt serve", (nrt__report_format)options.common.log_format,
+                     options.common.verbose);
+    int code = NRT__EXIT_USAGE;
+    if (!path ||
+        nrt__config_file_read(&file, path, &nrt__serve_command, operands, &options, &log) == 0) {
+        code = nrt__serve_pairs_make(operands, &options.services, &log, &pairs, &count);
+    }
+    if (code == 0) {
+        code = serve_all(&options, pairs, count);
+    }
+    nrt__serve_pairs_free(pairs, count);
+    nrt__config_file_finish(&file, &nrt__serve_command, operands, &options);
+    return code;
+}
+
 static const nrt__opt_group serve_groups[] = {
     {"Options", serve_opts, sizeof(serve_opts) / sizeof(serve_opts[0]), 0},
     NRT__ORIGIN_TLS_GROUP(serve_options),
+    NRT__CONFIG_GROUP(serve_options),
     NRT__OPERATION_GROUP(serve_options),
     NRT__LIMIT_GROUP(serve_options),
     NRT__COMMON_GROUP(serve_options),
@@ -537,7 +576,7 @@ static const nrt__opt_group serve_groups[] = {
 const nrt__command nrt__serve_command = {
     .name = "serve",
     .summary = "put HTTP servers that exist already on NATS, unchanged (sidecar)",
-    .operands = "HOST TARGET [HOST TARGET]...",
+    .operands = "[HOST TARGET]...",
     .about = "Requests that come over NATS for HOST, a name that ends in .nats, go to the HTTP "
              "server at TARGET, which is http://HOST:PORT[/BASE], https://... or unix:/PATH; its "
              "responses go back. Several processes that serve the same HOST share its requests; "
@@ -547,10 +586,13 @@ const nrt__command nrt__serve_command = {
              "one ends at once.",
     .examples = "  nrt serve weather.nats http://127.0.0.1:8080\n"
                 "  nrt serve a.nats http://127.0.0.1:8001/base b.nats unix:/run/b.sock\n"
+                "  nrt serve --config /etc/nrt/serve.json --check\n"
                 "  nrt serve --health /healthz,2s weather.nats http://127.0.0.1:8080\n",
     .groups = serve_groups,
     .group_count = sizeof(serve_groups) / sizeof(serve_groups[0]),
-    .min_operands = 2,
+    .objects = nrt__serve_objects,
+    .object_count = NRT__SERVE_OBJECTS,
+    .min_operands = 0,
     .max_operands = 2000,
     .options_size = sizeof(serve_options),
     .init = serve_init,
