@@ -2,6 +2,7 @@
 does not play by the rules can do to it, and files that change under load."""
 
 import base64
+import json
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from harness.message import Reader, assert_problem
 from harness.origin import plain
 from harness.pki import Authority, openssl, read, write
 from harness.tlssocket import House, TlsSocket, client_context
-from harness.world import HERE, NRT, tls_args
+from harness.world import HERE, NRT, free_port, tls_args
 
 BIG = os.urandom(3 << 20)
 
@@ -431,3 +432,31 @@ def test_a_hangup_reads_certificates_and_opens_the_log_anew(world, nats, service
     hang_up(gateway, "opening the access log", "is taken over")
     assert curl(gateway.url).text == "https 0"
     until(lambda: os.path.exists(log) and b"GET /" in read(log), "a line in the new log")
+
+
+def test_a_file_may_bring_tls_to_a_listener_and_leave_another_plain(world, nats, service):
+    """And take it away again: connections that are there go on as they began."""
+    house, path = House.get(), world.path("gateway.json")
+    secure, plain_port = free_port(), free_port()
+
+    def configure(**more):
+        write(path, json.dumps({"listen": [str(secure), {"address": str(plain_port), "plain": True}],
+                                "route": [{"service": "weather.nats"}], **more}).encode())
+
+    configure()
+    gateway = world.nrt("gateway", "--server", nats.url, "--config", path)
+    gateway.wait_line(f"listening on http://127.0.0.1:{plain_port}")
+    before = world.client(f"http://127.0.0.1:{secure}")
+    assert before.get("/").text == "http 0"
+    configure(**{"tls-cert": house.cert, "tls-key": house.key})
+    hang_up(gateway, "is taken over")
+    after = world.client(f"https://127.0.0.1:{secure}")
+    assert after.get("/").text == "https 0"
+    assert world.client(f"http://127.0.0.1:{plain_port}").get("/").text == "http 0"
+    assert before.get("/").text == "http 0"
+    configure(**{"tls-cert": house.cert, "tls-key": "/nowhere"})
+    hang_up(gateway, "/nowhere: No such file or directory", "all goes on as before")
+    configure()
+    hang_up(gateway, "is taken over")
+    assert world.client(f"http://127.0.0.1:{secure}").get("/").text == "http 0"
+    assert after.get("/").text == "https 0"

@@ -11,6 +11,7 @@ from harness.clock import until
 from harness.collector import TAKEN, Collector
 from harness.metrics import promtool_complaints, scrape
 from harness.origin import Gate, plain
+from harness.tlssocket import House, server_context
 from harness.world import NRT
 
 ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -44,6 +45,20 @@ def by_kind(spans):
 def dropped(metrics):
     return {reason: metrics.get("nrt_trace_spans_dropped_total", reason=reason)
             for reason in ("queue_full", "unavailable", "rejected")}
+
+
+def test_a_collector_is_reached_by_tls_and_must_be_who_it_says(world, nats, origin):
+    house = House.get()
+    collector = world.closing(Collector(tls=server_context((house.cert, house.key))))
+    world.serve(nats, "weather.nats", origin)
+    trusting = gateway_with(world, nats, collector, env={"SSL_CERT_FILE": house.ca.cert})
+    assert world.client(trusting).get("/").status == 200
+    until(lambda: collector.spans, "a span by TLS")
+    seen = len(collector.spans)
+    strict = gateway_with(world, nats, collector)
+    assert world.client(strict).get("/").status == 200
+    strict.wait_line("traces do not get through to https://.*no CA of this system signed it: give yours as SSL_CERT_FILE")
+    assert len(collector.spans) == seen
 
 
 # ---- what comes there --------------------------------------------------------------------------
