@@ -53,6 +53,7 @@ def debian(tmp_path_factory):
         debian.run("systemctl", "daemon-reload")
         debian.run("systemctl", "restart", "nats-server")
         debian.run("systemd-run", "--unit=web", "python3", "-m", "http.server", "--directory", "/srv/www", "8080")
+        until_listens(debian, 8080)
         yield debian
     finally:
         debian.close()
@@ -79,6 +80,10 @@ def get(debian, *args, check=True):
 
 def ask(debian, port=9090, **options):
     return debian.run("curl", "-sS", "--proxy", f"http://127.0.0.1:{port}", "http://example.nats/hello", **options)
+
+
+def until_listens(debian, port):
+    until(lambda: f":{port:04X} 00000000:0000 0A" in debian.run("cat", "/proc/net/tcp"), f"somebody listens on {port}")
 
 
 def restart(debian, *units):
@@ -165,6 +170,7 @@ http.server.HTTPServer(("127.0.0.1", 8081), Slow).serve_forever()
 """)
     set_env(running, NRT_SERVE="example.nats http://127.0.0.1:8081", NRT_OPTIONS="")
     running.run("systemd-run", "--unit=slow", "python3", "/root/slow.py")
+    until_listens(running, 8081)
     restart(running, SIDECAR)
     asked = running.start("curl", "-sS", "--proxy", "http://127.0.0.1:9090", "http://example.nats/")
     until(lambda: running.run("ls", "/run").count("asked"), "the request is at the server")
