@@ -17,5 +17,6 @@
 #include <nrt/options.h>
 #include <nrt/service.h>
 #include <nrt/stream.h>
+#include <nrt/trace.h>
 
 #endif

@@ -85,6 +85,16 @@ def test_a_proxy_and_a_client_pass_them_on(world, nats, origin):
     assert sorted(passed(got.stdout)) == [("traceparent", GIVEN), ("tracestate", STATE)]
 
 
+def test_a_handler_of_the_library_sees_them(world, nats):
+    world.handlers(nats, "weather.nats")
+    client = world.client(world.gateway(nats, "--route", "/=weather.nats", "--trace"))
+    shown = client.get("/request", fields=[("traceparent", GIVEN), ("tracestate", STATE)]).text
+    trace, span, _ = TRACEPARENT.search(shown).groups()
+    assert trace == ID and span != PARENT and f"tracestate: {STATE}" in shown
+    got = world.get(nats, "-H", f"traceparent: {GIVEN}", "http://weather.nats/request")
+    assert f"traceparent: {GIVEN}" in got.stdout
+
+
 def test_nginx_can_begin_traces_as_its_page_says(world, nats, origin):
     block, = Page("docs", "nginx.md").blocks("Traces")
     world.serve(nats, "weather.nats", origin)

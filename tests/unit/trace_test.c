@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <nrt/error.h>
+#include <nrt/trace.h>
 
 #include "core/http/trace.h"
 
@@ -352,6 +353,58 @@ static void without_random_bytes_there_is_no_span(void **state) {
     finish(&f);
 }
 
+/* ---- for programs ---- */
+
+static void a_program_reads_the_trace_of_a_request(void **state) {
+    (void)state;
+    fixture f;
+    nrt_trace trace = {.size = sizeof(trace), .trace_id = "before"};
+    begin(&f);
+    assert_int_equal(nrt_trace_read(&f.fields, &trace), NRT_ERR_FIELD);
+    assert_string_equal(trace.trace_id, "before");
+    add(&f, "traceparent", "00-" ID "-" PARENT "-03");
+    assert_int_equal(nrt_trace_read(&f.fields, &trace), 0);
+    assert_string_equal(trace.trace_id, ID);
+    assert_string_equal(trace.span_id, PARENT);
+    assert_int_equal(trace.flags, NRT_TRACE_SAMPLED);
+    assert_int_equal(nrt_trace_read(&f.fields, NULL), NRT_ERR_USAGE);
+    assert_int_equal(nrt_trace_read(NULL, &trace), NRT_ERR_USAGE);
+    trace.size = 0;
+    assert_int_equal(nrt_trace_read(&f.fields, &trace), NRT_ERR_USAGE);
+    /* A program that was built when the struct was smaller. */
+    nrt_trace older = {.size = offsetof(nrt_trace, flags), .flags = 77};
+    assert_int_equal(nrt_trace_read(&f.fields, &older), 0);
+    assert_string_equal(older.span_id, PARENT);
+    assert_int_equal(older.flags, 77);
+    finish(&f);
+}
+
+static void a_program_passes_the_trace_on(void **state) {
+    (void)state;
+    fixture from, to;
+    begin(&from);
+    begin(&to);
+    add(&from, "traceparent", "00-" ID "-" PARENT "-01");
+    add(&from, "tracestate", "a=1");
+    add(&from, "tracestate", "b=2");
+    add(&to, "traceparent", "old");
+    add(&to, "Accept", "*/*");
+    add(&to, "tracestate", "old=1");
+    assert_int_equal(nrt_trace_pass(&from.fields, &to.fields), 0);
+    assert_sent(&to, "00-" ID "-" PARENT "-01", "a=1");
+    assert_int_equal(to.fields.count, 4);
+    add(&from, "tracestate", "B=2"); /* no state any more */
+    assert_int_equal(nrt_trace_pass(&from.fields, &to.fields), 0);
+    assert_sent(&to, "00-" ID "-" PARENT "-01", NULL);
+    add(&from, "traceparent", "00-" ID "-" PARENT "-01"); /* nor a trace */
+    assert_int_equal(nrt_trace_pass(&from.fields, &to.fields), 0);
+    assert_int_equal(to.fields.count, 1);
+    assert_int_equal(nrt_trace_pass(NULL, &to.fields), NRT_ERR_USAGE);
+    assert_int_equal(nrt_trace_pass(&from.fields, NULL), NRT_ERR_USAGE);
+    finish(&from);
+    finish(&to);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_traceparent_comes_apart),
@@ -370,6 +423,8 @@ int main(void) {
         cmocka_unit_test(what_is_sent_on_may_have_a_span_of_its_own),
         cmocka_unit_test(a_share_of_new_traces_is_sampled),
         cmocka_unit_test(without_random_bytes_there_is_no_span),
+        cmocka_unit_test(a_program_reads_the_trace_of_a_request),
+        cmocka_unit_test(a_program_passes_the_trace_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "core/http/trace.h"
 
 #include <nrt/error.h>
+#include <nrt/trace.h>
 
 #include "core/base/str.h"
 
@@ -213,4 +214,42 @@ bool nrt__trace_put(const nrt__trace *trace, nrt_fields *fields) {
     nrt__traceparent_write(trace, trace->sent, value);
     return nrt__fields_append(fields, NRT__STR("traceparent"),
                               (nrt_str){value, NRT__TRACEPARENT_LEN}) != NULL;
+}
+
+/* ---- public ---- */
+
+int nrt_trace_read(const nrt_fields *fields, nrt_trace *trace) {
+    nrt__trace found;
+    if (!fields || !trace || trace->size == 0) {
+        return NRT_ERR_USAGE;
+    }
+    if (!nrt__trace_find(fields, &found)) {
+        return NRT_ERR_FIELD;
+    }
+    size_t size = trace->size < sizeof(*trace) ? trace->size : sizeof(*trace);
+    nrt_trace out = {.size = size, .flags = found.flags & NRT_TRACE_SAMPLED};
+    memcpy(out.trace_id, found.id, NRT__TRACE_ID);
+    memcpy(out.span_id, found.parent, NRT__SPAN_ID);
+    memcpy(trace, &out, size);
+    return 0;
+}
+
+int nrt_trace_pass(const nrt_fields *from, nrt_fields *to) {
+    nrt__trace found;
+    if (!from || !to) {
+        return NRT_ERR_USAGE;
+    }
+    nrt__fields_drop_id(to, NRT__TRACEPARENT);
+    nrt__fields_drop_id(to, NRT__TRACESTATE);
+    if (!nrt__trace_find(from, &found)) {
+        return 0;
+    }
+    int error =
+        nrt_fields_add(to, NRT__STR("traceparent"), nrt__fields_value(from, NRT__TRACEPARENT));
+    bool stated = nrt__tracestate_is_valid(from);
+    const nrt__field *state = NULL;
+    while (error == 0 && stated && (state = nrt__fields_find(from, NRT__TRACESTATE, state))) {
+        error = nrt_fields_add(to, NRT__STR("tracestate"), state->value);
+    }
+    return error;
 }
