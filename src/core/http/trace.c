@@ -128,7 +128,6 @@ static bool next_member(nrt_str *list, nrt_str *member) {
 }
 
 bool nrt__tracestate_is_valid(const nrt_fields *fields) {
-    nrt_str keys[STATE_MEMBERS];
     size_t count = 0;
     const nrt__field *field = NULL;
     while ((field = nrt__fields_find(fields, NRT__TRACESTATE, field))) {
@@ -141,16 +140,10 @@ bool nrt__tracestate_is_valid(const nrt_fields *fields) {
             const char *equals = memchr(member.ptr, '=', member.len);
             size_t len = equals ? (size_t)(equals - member.ptr) : member.len;
             nrt_str key = {member.ptr, len};
-            if (!equals || count == STATE_MEMBERS || !is_key(key) ||
+            if (!equals || ++count > STATE_MEMBERS || !is_key(key) ||
                 !is_state_value((nrt_str){equals + 1, member.len - len - 1})) {
                 return false;
             }
-            for (size_t i = 0; i < count; i++) {
-                if (nrt__str_equal(keys[i], key)) {
-                    return false;
-                }
-            }
-            keys[count++] = key;
         }
     }
     return true;

@@ -43,8 +43,8 @@ bool nrt__traceparent_read(nrt_str text, nrt__trace *trace);
  * not valid. */
 bool nrt__trace_find(const nrt_fields *fields, nrt__trace *trace);
 
-/* Whether what stands in tracestate, over all its lines, is valid: at most 32 members, no key
- * twice. */
+/* Whether what stands in tracestate, over all its lines, is valid: at most 32 members. Those with
+ * the same key are for who reads them. */
 bool nrt__tracestate_is_valid(const nrt_fields *fields);
 
 /* The trace that a request with these fields belongs to, and spans of ours in it; where it says of
