@@ -80,7 +80,7 @@ static const char before[] =
     "            set skip 0\n"
     "        else if test $ended = 0; and test \"$word\" = --\n"
     "            set ended 1\n"
-    "        else if test $ended = 1; or not string match -q -- '-?*' $word\n"
+    "        else if test $ended = 1; or not string match -qr -- '^-.' $word\n"
     "            set count (math $count + 1)\n"
     "        else if string match -q -- '--*' $word\n"
     "            __nrt_takes_value $argv[1] $word; and set skip 1\n"
