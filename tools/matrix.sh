@@ -11,9 +11,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/nrt-matrix
 mkdir -p "$cache"
 
 # What is tested of it: all paths through real servers, without browsers, load and what takes others' registries.
-core='(test_gateway or test_get or test_serve or test_bridge_streams or test_nginx.py or test_tls or test_login or
+core='(test_gateway.py or test_get.py or test_get_streams or test_serve.py or test_bridge_streams or test_nginx.py or test_tls or test_login or
     test_discovery or test_context or test_doctor or test_accounts or test_single_reply or test_wire or test_health or
-    test_retries or test_lame or test_traffic or test_library or test_old_peers or test_routes or test_top or
+    test_retries or test_lame or test_traffic or test_library.py or test_old_peers or test_routes or test_top or
     test_completion) and not browser and not node'
 core=${core//$'\n'/ }
 
