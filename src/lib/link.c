@@ -297,6 +297,14 @@ static void attempt(nrt__link *link) {
 
 /* ---- the session's events ---- */
 
+/* A second session is asked when it takes over. */
+static void on_greeted(void *arg) {
+    nrt__link *link = arg;
+    if (link == link->conn->link) {
+        nrt__services_greeted(link->conn->services);
+    }
+}
+
 static void on_ready(void *arg) {
     nrt__link *link = arg;
     nrt_conn *conn = link->conn;
@@ -315,7 +323,6 @@ static void on_ready(void *arg) {
     conn->connects++;
     nrt__conn_event(conn, NRT_CONN_CONNECTED, 0, "");
     nrt__client_ready(conn->client);
-    nrt__services_ready(conn->services);
     nrt__gathers_ready(conn->gathers);
 }
 
@@ -393,6 +400,7 @@ nrt__link *nrt__link_create(nrt_conn *conn, nrt__session *beside) {
         .ping_interval_ms = options->ping_interval_ms,
     };
     nrt__session_events events = {
+        .greeted = on_greeted,
         .ready = on_ready,
         .secure = nrt__link_on_secure,
         .denied = on_denied,

@@ -44,6 +44,13 @@ static void note(engine *e, const char *event) {
 }
 
 /* As lib/link.c does it. */
+static void on_greeted(void *arg) {
+    engine *e = arg;
+    if (e->services && e->probe) {
+        nrt__services_greeted(e->services);
+    }
+}
+
 static void on_ready(void *arg) {
     engine *e = arg;
     note(e, "ready");
@@ -52,9 +59,6 @@ static void on_ready(void *arg) {
     }
     if (e->client) {
         nrt__client_ready(e->client);
-    }
-    if (e->services && e->probe) {
-        nrt__services_ready(e->services);
     }
     if (e->gathers) {
         nrt__gathers_ready(e->gathers);
@@ -136,6 +140,7 @@ static void on_drained(void *arg) {
 
 static nrt__session_events events_of(engine *e) {
     return (nrt__session_events){
+        .greeted = on_greeted,
         .ready = on_ready,
         .secure = e->tls == ENGINE_NO_TLS ? NULL : on_secure,
         .denied = on_denied,
@@ -321,7 +326,7 @@ int engine_connect(engine *e) {
     int error = engine_feed(e, ENGINE_INFO);
     if (error == 0) {
         snprintf(e->greeting, sizeof(e->greeting), "%s", engine_take(e));
-        error = engine_feed(e, "PONG\r\n");
+        error = engine_feed(e, strstr(e->greeting, "probe") ? "PONG\r\nPONG\r\n" : "PONG\r\n");
     }
     e->events[0] = '\0';
     return error;

@@ -51,9 +51,13 @@ int service_setup_with(void **state, bool probe, bool multi_reply) {
     e->probe = probe;
     e->multi_reply = multi_reply;
     int error = engine_init(e, ENGINE_SERVICES);
-    service = serve("Weather.nats", look, 2);
+    service = probe ? NULL : serve("Weather.nats", look, 2);
     if (error == 0) {
         error = engine_connect(e);
+    }
+    if (probe) { /* asked when it is added: the answer can be waited for */
+        service = serve("Weather.nats", look, 2);
+        snprintf(e->greeting, sizeof(e->greeting), "%s", engine_take(e));
     }
     engine_sid(e->greeting, SUBJECT "*", sid);
     return error;

@@ -484,9 +484,9 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     if (services->discovery && !options->no_discovery) {
         error = nrt__discovery_add(services->discovery, service, options, &service->listing);
     }
-    if (error == 0 && !options->paused) {
-        error = nrt__service_resume(service);
-    }
+    /* What requests may have is asked before, and so answered before the first of them comes. */
+    nrt__services_probe(services);
+    service->streams_ready = true; /* until it is refused */
     const nrt_str streams = {service->stream_prefix.ptr, service->stream_prefix.len + 1};
     if (error == 0) {
         service->stream_sub =
@@ -494,15 +494,19 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
                                    nrt__service_on_frame, on_streams_state, service);
         error = service->stream_sub ? 0 : NRT_ERR_MEMORY;
     }
+    if (error == 0) {
+        nrt__session_sub_stays(service->stream_sub);
+    }
+    if (error == 0 && !options->paused) {
+        error = nrt__service_resume(service);
+    }
     if (error < 0) {
         nrt__discovery_remove(services->discovery, service->listing);
         service_free(service);
         return error;
     }
-    nrt__session_sub_stays(service->stream_sub);
     service->next = services->first;
     services->first = service;
-    nrt__services_probe(services);
     *out = service;
     return 0;
 }

@@ -154,8 +154,9 @@ size_t nrt__services_streams(const nrt__services *services);
 /* INFO has come: NRT-Connected-Server and the like have new values. */
 void nrt__services_connected(nrt__services *services);
 
-/* The session is ready: whether a request may have more than one reply is found out. */
-void nrt__services_ready(nrt__services *services);
+/* The session is about to subscribe: whether a request may have more than one reply is found out
+ * before one comes. */
+void nrt__services_greeted(nrt__services *services);
 
 /* The server refuses publishing to `subject`; true where that only answers a question of ours. */
 bool nrt__services_denied(nrt__services *services, nrt_str subject);

@@ -149,21 +149,18 @@ static void on_probed(int error, void *arg) {
 }
 
 void nrt__services_probe(nrt__services *services) {
-    nrt__session *session = services->session;
-    if (services->probing || !services->first ||
-        nrt__session_state_get(session) != NRT__SESSION_READY) {
-        return;
-    }
-    const nrt_str nothing = {NULL, 0};
     services->probing =
-        nrt__session_publish(session, nrt__buf_view(&services->probe), nothing, &nothing, 1) == 0 &&
-        nrt__session_flush(session, on_probed, services) == 0;
+        services->probing ||
+        nrt__session_try_publish(services->session, nrt__buf_view(&services->probe), on_probed,
+                                 services) == 0;
 }
 
 /* Until the answer is there, what held with the session before is taken to hold. */
-void nrt__services_ready(nrt__services *services) {
+void nrt__services_greeted(nrt__services *services) {
     services->probing = false;
-    nrt__services_probe(services);
+    if (services->first) {
+        nrt__services_probe(services);
+    }
 }
 
 /* A reply that we were told would be allowed. Its client is to learn it by silence. */
@@ -208,7 +205,7 @@ bool nrt__services_denied(nrt__services *services, nrt_str subject) {
 void nrt__services_switch(nrt__services *services, nrt__session *session) {
     services->session = session;
     nrt__services_connected(services);
-    nrt__services_ready(services);
+    nrt__services_greeted(services);
 }
 
 void nrt__services_forget(nrt__services *services, const nrt__session *session) {

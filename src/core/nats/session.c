@@ -300,6 +300,15 @@ int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg) {
     return nrt__session_ping(session, 0, fn, arg);
 }
 
+int nrt__session_try_publish(nrt__session *session, nrt_str subject, nrt__flush_fn fn, void *arg) {
+    if (session->state < NRT__SESSION_WAIT_PONG) {
+        return NRT_ERR_DISCONNECTED;
+    }
+    bool fine = nrt__session_put(session, NRT__STR("PUB ")) && nrt__session_put(session, subject) &&
+                nrt__session_put(session, NRT__STR(" 0\r\n\r\n"));
+    return fine ? nrt__session_flush(session, fn, arg) : NRT_ERR_MEMORY;
+}
+
 static void on_ping_timer(nrt__timer *timer, void *arg) {
     nrt__session *session = arg;
     /* Whatever comes proves that the server is alive, not only its PONG. */
@@ -401,10 +410,13 @@ int nrt__session_secured(nrt__session *session) {
     if (error == NRT_ERR_AUTH) {
         return fail(session, error, "the server's nonce cannot be signed");
     }
+    session->state = NRT__SESSION_WAIT_PONG;
+    if (error == 0 && session->events.greeted) {
+        session->events.greeted(session->events.arg);
+    }
     if (error < 0 || !nrt__subs_send(session)) {
         return fail(session, NRT_ERR_MEMORY, "out of memory");
     }
-    session->state = NRT__SESSION_WAIT_PONG;
     session->in_at_ping = session->in_total;
     nrt__timer_set(session->timers, &session->ping_timer,
                    session->env->now_ms + session->options.ping_interval_ms, on_ping_timer,

@@ -87,11 +87,11 @@ static void report(nrt__sub *sub) {
     }
 }
 
-bool nrt__subs_send(nrt__session *session) {
+static bool send_those(nrt__session *session, bool stays) {
     const nrt__subs *subs = session->subs;
     for (size_t i = 0; i < subs->slots; i++) {
         nrt__sub *sub = subs->list[i];
-        if (sub && !sub->leaving) {
+        if (sub && !sub->leaving && sub->stays == stays) {
             sub->denied = sub->told = sub->asked = false;
             if (!send_sub(session, sub)) {
                 return false;
@@ -99,6 +99,11 @@ bool nrt__subs_send(nrt__session *session) {
         }
     }
     return true;
+}
+
+/* What stays is for replies: it must be there, or refused, before anything comes by the others. */
+bool nrt__subs_send(nrt__session *session) {
+    return send_those(session, true) && send_those(session, false);
 }
 
 void nrt__subs_confirmed(nrt__session *session) {
