@@ -109,6 +109,20 @@ static void write_url(int fd, char *url, size_t size) {
     }
 }
 
+/* What to do where a port cannot be had, for what happens to people. */
+static const char *advice(int why) {
+    switch (why) {
+    case EADDRINUSE:
+        return "; \"ss -ltnp\" shows which program has it";
+    case EACCES:
+        return "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+        return "; this machine does not have that address: \"ip addr\" shows those that it has";
+    default:
+        return "";
+    }
+}
+
 int nrt__listen(const char *text, const nrt__listen_options *options, char *url, size_t url_size,
                 char *detail, size_t detail_size) {
     if (strncmp(text, "unix:", 5) == 0) {
@@ -151,7 +165,8 @@ int nrt__listen(const char *text, const nrt__listen_options *options, char *url,
             open_socket((struct sockaddr *)&addresses.list[0].addr, addresses.list[0].len, options);
     }
     if (fd < 0) {
-        snprintf(detail, detail_size, "cannot listen on %s: %s", text, strerror(errno));
+        int why = errno;
+        snprintf(detail, detail_size, "cannot listen on %s: %s%s", text, strerror(why), advice(why));
         return NRT_ERR_SYSTEM;
     }
     write_url(fd, url, url_size);

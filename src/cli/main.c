@@ -38,12 +38,12 @@ static void print_overview(FILE *out) {
                   "%sCommands:%s\n",
                   program, style->bold, style->reset, program, style->bold, style->reset);
     for (size_t i = 0; i < NRT__COMMANDS; i++) {
-        (void)fprintf(out, "  %s%-10s%s %s\n", style->bold, nrt__commands[i]->name, style->reset,
+        (void)fprintf(out, "  %s%-11s%s %s\n", style->bold, nrt__commands[i]->name, style->reset,
                       nrt__commands[i]->summary);
     }
     (void)fprintf(out,
-                  "  %shelp%s       explain a command: %s help get\n"
-                  "  %sversion%s    print the version\n\n"
+                  "  %shelp%s        explain a command: %s help get\n"
+                  "  %sversion%s     print the version\n\n"
                   "New here? Try: %s demo\n",
                   style->bold, style->reset, program, style->bold, style->reset, program);
 }

@@ -143,7 +143,7 @@ bool nrt__bench_print(const nrt__bench_result *result) {
     char rate[32];
     char bytes[32];
     double per_s = result->seconds > 0 ? (double)result->bytes / result->seconds : 0;
-    (void)printf("%s%s%s: %s requests in %.1f s, %u in flight", style->bold, result->url,
+    (void)printf("%s%s%s: %s requests in %.1f s, up to %u in flight", style->bold, result->url,
                  style->reset, with_commas(result->responses + result->failures, count),
                  result->seconds, result->concurrency);
     if (result->rate > 0) {

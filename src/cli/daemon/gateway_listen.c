@@ -62,8 +62,8 @@ static int open_one(nrt__gateway *gateway, const nrt__gateway_setup *setup,
                                      sizeof(detail));
     }
     if (!one || !one->front) {
-        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "cannot listen on %s: %s",
-                          place->address, *detail ? detail : nrt_error_text(error));
+        nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL, "--listen: %s",
+                          *detail ? detail : nrt_error_text(error));
         free(one ? one->address : NULL);
         free(one);
         return error == NRT_ERR_USAGE ? NRT__EXIT_USAGE : NRT__EXIT_FAILED;

@@ -46,7 +46,7 @@ const char *nrt__suggest(const char *typed, const char *const words[], size_t co
         return NULL;
     }
     const char *best = NULL;
-    size_t best_distance = len / 3 + 1;
+    size_t best_distance = len <= 3 ? 1 : len / 3 + 1; /* two of three letters are another word */
     for (size_t i = 0; i < count; i++) {
         size_t edits = distance(typed, words[i]);
         if (len >= 2 && strncmp(words[i], typed, len) == 0) {
