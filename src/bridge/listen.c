@@ -166,7 +166,8 @@ int nrt__listen(const char *text, const nrt__listen_options *options, char *url,
     }
     if (fd < 0) {
         int why = errno;
-        snprintf(detail, detail_size, "cannot listen on %s: %s%s", text, strerror(why), advice(why));
+        snprintf(detail, detail_size, "cannot listen on %s: %s%s", text, strerror(why),
+                 advice(why));
         return NRT_ERR_SYSTEM;
     }
     write_url(fd, url, url_size);
