@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -55,6 +56,34 @@ def test_a_page_in_a_browser_talks_to_an_echo_server(world, echo):
     child.expected = None
     said = echo.wait_line(r"^said (.*)$", "stdout", timeout=60 * SLOW).group(1)
     assert json.loads(said) == ["hello", True, 4001, "bye", True]
+
+
+def test_a_service_that_has_just_begun_may_be_asked_for_anything(world, nats):
+    """It asks NATS what it may answer with before it can get a request."""
+    origin = world.origin(script=lambda connection: (connection.read(), connection.send(ACCEPTED)))
+    gateway = world.gateway(nats, "--route", "/=echo.nats")
+    seen, over = [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            with Client(gateway.url) as client:
+                client.send(request_bytes("GET", "/", fields=UPGRADE))
+                seen.append(client.reader.head(Answer).status)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for one in asking:
+        one.start()
+    try:
+        for _ in range(8):
+            seen.clear()
+            sidecar = world.serve(nats, "echo.nats", origin)
+            until(lambda: 101 in seen, "a tunnel")
+            assert set(seen) <= {101, 503}  # 503: nobody was there yet
+            assert sidecar.stop() == 0
+    finally:
+        over.set()
+        for one in asking:
+            one.join()
 
 
 def test_a_refusal_is_passed_on(echo):

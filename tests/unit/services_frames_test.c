@@ -82,7 +82,8 @@ static void it_is_asked_once_a_connection(void **state) {
     assert_null(strstr(engine_take(e), "probe"));
     engine_disconnect(e);
     assert_int_equal(engine_connect(e), 0);
-    assert_non_null(strstr(e->greeting, "}\r\n" PROBE "SUB ")); /* no request comes before the answer */
+    assert_non_null(
+        strstr(e->greeting, "}\r\n" PROBE "SUB ")); /* no request comes before the answer */
     assert_int_equal(nrt__services_add(e->services, "c.nats", look, NULL, &options, &more), 0);
     assert_null(strstr(engine_take(e), "probe"));
 }

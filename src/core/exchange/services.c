@@ -496,9 +496,7 @@ int nrt__services_add(nrt__services *services, const char *host, nrt_handler_fn 
     }
     if (error == 0) {
         nrt__session_sub_stays(service->stream_sub);
-    }
-    if (error == 0 && !options->paused) {
-        error = nrt__service_resume(service);
+        error = options->paused ? 0 : nrt__service_resume(service);
     }
     if (error < 0) {
         nrt__discovery_remove(services->discovery, service->listing);

@@ -149,10 +149,9 @@ static void on_probed(int error, void *arg) {
 }
 
 void nrt__services_probe(nrt__services *services) {
-    services->probing =
-        services->probing ||
-        nrt__session_try_publish(services->session, nrt__buf_view(&services->probe), on_probed,
-                                 services) == 0;
+    services->probing = services->probing ||
+                        nrt__session_try_publish(services->session, nrt__buf_view(&services->probe),
+                                                 on_probed, services) == 0;
 }
 
 /* Until the answer is there, what held with the session before is taken to hold. */
