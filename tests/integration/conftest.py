@@ -15,10 +15,12 @@ for name in ("message", "child", "clock", "natsserver", "rawnats", "world", "ori
 from harness.front import Front  # noqa: E402
 from harness.world import World  # noqa: E402
 
-# A shell without job control starts what runs in the background with SIGINT ignored, and all that
-# is started from there inherits it. What is handled here is at its default there.
+# A shell without job control starts what runs in the background with SIGINT ignored, nohup does so with
+# SIGHUP, and all that is started from there inherits it. What is handled here is at its default there.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Another nats-server than the installed one: what is started by name is this one then.
 if os.environ.get("NRT_NATS_SERVER"):

@@ -117,11 +117,6 @@ def test_threads_share_the_requests(world, nats, example):
     assert service.stop() == 0
 
 
-def test_the_readme_quotes_the_handler_of_stream_as_it_is():
-    blocks = re.findall(r"^```c\n(.*?)^```$", read("README.md"), re.M | re.S)
-    assert any("nrt_exchange_read" in block and block in read("examples", "stream.c") for block in blocks)
-
-
 @pytest.mark.parametrize("name", ["hello.c", "get.c"])
 def test_the_readme_quotes_an_example_as_it_is(name):
     """Each is quoted whole, in a block of its own."""
@@ -130,9 +125,10 @@ def test_the_readme_quotes_an_example_as_it_is(name):
 
 
 def test_every_quote_stands_in_the_file_that_is_named_before_it():
+    """All of README's, and those of docs/library.md that name one; together they quote each example."""
     parts = re.split(r"^```c\n(.*?)^```$", read("README.md"), flags=re.M | re.S)
-    quotes = list(zip(parts[::2], parts[1::2]))
-    named = [(re.findall(r"\(examples/(\w+\.c)\)", before)[-1], block) for before, block in quotes]
+    named = [(re.findall(r"\(examples/(\w+\.c)\)", before)[-1], block) for before, block in zip(parts[::2], parts[1::2])]
+    named += re.findall(r"\(\.\./examples/(\w+\.c)\)[^`]*?:\n\n```c\n(.*?)^```$", read("docs", "library.md"), re.M | re.S)
     for name, block in named:
         assert block in read("examples", name), name
     assert {name for name, _ in named} == {os.path.basename(path) for path in glob.glob(os.path.join(EXAMPLES, "*.c"))}

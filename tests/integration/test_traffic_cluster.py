@@ -1,4 +1,4 @@
-"""docs/operations.md, Load balancing, Rolling restarts and Discovery: a cluster of three servers."""
+"""docs/traffic.md, Load balancing, Rolling restarts and Discovery: a cluster of three servers."""
 
 import collections
 import json
@@ -36,7 +36,7 @@ def everywhere(servers, count):
 
 @pytest.fixture
 def stage(world):
-    stage = Stage(world, "Load balancing")
+    stage = Stage(world, "Load balancing", "traffic.md")
     whole(list(stage.nats().values()))
     return stage
 
@@ -77,7 +77,7 @@ def test_discovery_shows_the_instances_and_their_servers(world, stage):
         stage.origin(8081 + number, echo())
     stage.all("nrt serve")
     everywhere(stage.servers.values(), 3)
-    line, = Section("Discovery").commands("nrt ls")
+    line, = Section("Discovery", "traffic.md").commands("nrt ls")
     words = stage.place(line).split()
     service, = json.loads(world.run([NRT, *words[1:], "--json"]).stdout)["services"]
     assert service["host"] == HOST
@@ -91,7 +91,7 @@ ROUNDS = 20 if LONG else 3
 
 
 def test_a_rolling_restart_of_five_instances_under_load_fails_no_request(world, stage):
-    lines = Section("Rolling restarts").commands("nrt serve")
+    lines = Section("Rolling restarts", "traffic.md").commands("nrt serve")
     assert len(lines) == 5
     for number in range(5):
         stage.origin(8081 + number, rolling)

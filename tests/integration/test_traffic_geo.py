@@ -1,4 +1,4 @@
-"""docs/operations.md, Geo failover and fallback: two clusters of two servers, east and west."""
+"""docs/traffic.md, Geo failover and fallback: two clusters of two servers, east and west."""
 
 import signal
 import time
@@ -20,7 +20,7 @@ class Geo:
 
     def __init__(self, world, answers):
         self.world = world
-        self.stage = Stage(world, "Geo failover and fallback")
+        self.stage = Stage(world, "Geo failover and fallback", "traffic.md")
         for port, answer in answers.items():
             self.stage.origin(port, answer)
         self.servers = self.stage.nats()

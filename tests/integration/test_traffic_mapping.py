@@ -1,4 +1,4 @@
-"""docs/operations.md, Canary and gradual deploys, Fault injection: subject mappings with weights."""
+"""docs/traffic.md, Canary and gradual deploys, Fault injection: subject mappings with weights."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ def stats(gateway):
 
 @pytest.fixture
 def canary(world):
-    stage = Stage(world, "Canary and gradual deploys")
+    stage = Stage(world, "Canary and gradual deploys", "traffic.md")
     stage.origin(8081, echo("v1"))
     stage.origin(8082, echo("v2"))
     stage.nats()
@@ -93,7 +93,7 @@ def test_every_server_of_a_cluster_maps_for_its_own_clients_only(world, canary):
 
 @pytest.fixture
 def faults(world):
-    stage = Stage(world, "Fault injection")
+    stage = Stage(world, "Fault injection", "traffic.md")
     stage.origin(8081, echo("v1"))
     stage.nats()
     stage.all("nrt serve")

@@ -1,4 +1,4 @@
-"""docs/operations.md, Reconnecting: how long a killed NATS server is felt. `pytest -s` prints the
+"""docs/traffic.md, Reconnecting: how long a killed NATS server is felt. `pytest -s` prints the
 distributions; NRT_TEST_LONG=1 takes a hundred samples."""
 
 import threading
