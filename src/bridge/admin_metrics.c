@@ -65,7 +65,8 @@ static uint64_t started_at(void) {
         ticks = at ? strtoull(at, NULL, 10) : 0;
     }
     while (machine && fgets(text, sizeof(text), machine)) {
-        if (sscanf(text, "btime %llu", &booted) == 1) {
+        if (strncmp(text, "btime ", 6) == 0) {
+            booted = strtoull(text + 6, NULL, 10);
             break;
         }
     }

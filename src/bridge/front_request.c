@@ -105,8 +105,8 @@ static int check_head(nrt__front_conn *conn, const char **detail) {
 /* An element behind those that a list in `text` has already. There is room. */
 static void add_element(char *text, size_t *len, bool first, nrt_str element) {
     if (!first) {
-        memcpy(text + *len, ", ", 2);
-        *len += 2;
+        text[(*len)++] = ',';
+        text[(*len)++] = ' ';
     }
     if (element.len > 0) {
         memcpy(text + *len, element.ptr, element.len);

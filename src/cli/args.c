@@ -389,6 +389,7 @@ nrt__args_outcome nrt__args_parse(const nrt__command *command, int argc, char *c
     }
     *operands = (nrt__operands){
         .items = calloc((size_t)argc + 1, sizeof(*operands->items)),
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
         .given = calloc(letters + 1, sizeof(*operands->given)),
     };
     if (!operands->items || !operands->given) {

@@ -66,6 +66,7 @@ static bool is_for(SSL_CTX *ctx, const char *name) {
     return X509_check_host(SSL_CTX_get0_certificate(ctx), name, 0, 0, NULL) == 1;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's type */
 static int choose_certificate(SSL *ssl, int *alert, void *arg) {
     const nrt__tls *tls = SSL_get_app_data(ssl);
     const nrt__tls_context *context = tls->context;

@@ -342,6 +342,9 @@ static int gateway_run(void *arg, const nrt__operands *operands) {
     nrt__report_init(&log, "nrt gateway", (nrt__report_format)state.given->common.log_format,
                      state.given->common.verbose);
     state.setup = nrt__gateway_setup_create(state.given, operands, &log, &code);
+    if (!state.setup && code == 0) {
+        code = NRT__EXIT_FAILED;
+    }
     if (state.setup && state.setup->options.operation.admin) {
         state.tallies = nrt__tallies_create();
         code = state.tallies ? 0 : NRT__EXIT_FAILED;

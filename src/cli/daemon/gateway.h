@@ -74,16 +74,14 @@ typedef struct nrt__gateway {
     nrt__operating operating;
 } nrt__gateway;
 
-extern const nrt__command nrt__gateway_command;
-
 /* ---- gateway.c ---- */
 
 /* What fronts of the gateway go by under `setup`. */
-void nrt__gateway_front_options(nrt__gateway *gateway, const nrt__gateway_setup *setup,
+void nrt__gateway_front_options(nrt__gateway *state, const nrt__gateway_setup *setup,
                                 const nrt__gateway_place *place, nrt__front_options *out);
 
 /* For the admin listener. */
-void nrt__gateway_admin(nrt__gateway *gateway, nrt_admin_options *options,
+void nrt__gateway_admin(nrt__gateway *state, nrt_admin_options *options,
                         nrt__admin_gateway *counted);
 
 /* ---- gateway_setup.c ---- */

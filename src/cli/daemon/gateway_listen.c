@@ -32,17 +32,21 @@ static void share_ports(const nrt__gateway *gateway, const nrt__gateway_setup *s
     }
 }
 
+/* It is on the list no more. */
+static void listener_destroy(nrt__gateway_listener *listener) {
+    nrt__timer_clear(&nrt__conn_loop(listener->gateway->program->conn)->timers, &listener->end);
+    nrt__front_destroy(listener->front);
+    free(listener->address);
+    free(listener);
+}
+
 static void remove_listener(nrt__gateway_listener *listener) {
-    nrt__gateway *gateway = listener->gateway;
-    nrt__gateway_listener **link = &gateway->listeners;
+    nrt__gateway_listener **link = &listener->gateway->listeners;
     while (*link != listener) {
         link = &(*link)->next;
     }
     *link = listener->next;
-    nrt__timer_clear(&nrt__conn_loop(gateway->program->conn)->timers, &listener->end);
-    nrt__front_destroy(listener->front);
-    free(listener->address);
-    free(listener);
+    listener_destroy(listener);
 }
 
 static int open_one(nrt__gateway *gateway, const nrt__gateway_setup *setup,
@@ -165,7 +169,9 @@ void nrt__gateway_drain(nrt__gateway *gateway, void (*done)(nrt__program *progra
 }
 
 void nrt__gateway_close(nrt__gateway *gateway) {
-    while (gateway->listeners) {
-        remove_listener(gateway->listeners);
+    nrt__gateway_listener *one;
+    while ((one = gateway->listeners)) {
+        gateway->listeners = one->next;
+        listener_destroy(one);
     }
 }

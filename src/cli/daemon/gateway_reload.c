@@ -2,6 +2,7 @@
  * and what is under way goes on. */
 #include <string.h>
 
+#include "cli/commands.h"
 #include "cli/daemon/gateway.h"
 #include "core/exchange/client.h"
 #include "lib/config.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bridge/listen.h"
+#include "cli/commands.h"
 #include "cli/daemon/gateway.h"
 #include "core/base/str.h"
 

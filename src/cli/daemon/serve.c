@@ -53,8 +53,7 @@ typedef struct served {
     nrt_str health_path;
     bool judged; /* a check is over: what follows is known */
     bool well;   /* and it is in the queue group */
-    bool was_well;
-    bool was_ready;
+    bool was_well, was_ready;
 } served;
 
 /* All of them, for on_stop. */
@@ -503,19 +502,20 @@ static int serve_pair(served *one, const served_list *all, const nrt__serve_pair
 /* Until the end of it; with --check, until that could begin. */
 static int serve_all(const serve_options *options, const nrt__serve_pair *pairs, size_t count) {
     nrt__program program;
-    int code = nrt__program_open(&program, &options->common, "nrt serve", true);
+    served *all = calloc(count, sizeof(*all));
+    int code =
+        all ? nrt__program_open(&program, &options->common, "nrt serve", true) : NRT__EXIT_FAILED;
     if (code != 0) {
+        free(all);
         return code;
     }
-    served *all = calloc(count, sizeof(*all));
     served_list list = {.options = options, .items = all, .count = count};
     program.on_first_connect = tell_served;
     program.on_stop = on_stop;
     program.arg = &list;
-    code = all ? nrt__origin_tls_read(&options->tls, nrt__serve_pairs_https(pairs, count),
-                                      &program.log, &list.tls)
-               : NRT__EXIT_FAILED;
-    for (size_t i = 0; i < count && all; i++) { /* all that is wrong is said */
+    code = nrt__origin_tls_read(&options->tls, nrt__serve_pairs_https(pairs, count), &program.log,
+                                &list.tls);
+    for (size_t i = 0; i < list.count; i++) { /* all that is wrong is said */
         all[i].program = &program;
         int bad = serve_pair(&all[i], &list, &pairs[i]);
         code = code == 0 ? bad : code;
@@ -532,7 +532,7 @@ static int serve_all(const serve_options *options, const nrt__serve_pair *pairs,
     }
     end_health(&list);
     nrt__timer_clear(&nrt__conn_loop(program.conn)->timers, &list.drain_timer);
-    for (size_t i = all ? count : 0; i > 0; i--) {
+    for (size_t i = list.count; i > 0; i--) {
         nrt__origin_destroy(all[i - 1].origin);
     }
     nrt__operating_leave(&list.operating);

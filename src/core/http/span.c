@@ -54,7 +54,7 @@ static void begin_attribute(nrt__buf *out, const char *key, nrt_str kind) {
     char *at = nrt__buf_room(out, 8 + len + kind.len);
     if (at) {
         memcpy(at, "{\"key\":\"", 8); /* NOLINT(bugprone-not-null-terminated-result): counted */
-        memcpy(at + 8, key, len);
+        memcpy(at + 8, key, len);     /* NOLINT(bugprone-not-null-terminated-result) */
         memcpy(at + 8 + len, kind.ptr, kind.len);
         nrt__buf_added(out, 8 + len + kind.len);
     }
