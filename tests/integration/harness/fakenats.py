@@ -38,10 +38,13 @@ class Session:
         return line.rstrip(b"\r\n")
 
     def handshake(self):
-        """CONNECT, SUBs, and the PONG for the first PING, as a good server does."""
-        while self._step()[0] != b"PING":
-            pass
-        return self
+        """CONNECT, SUBs and the PONG for the PING behind them, as a good server does. Services ask before, with a PUB and a PING."""
+        asked = False
+        while True:
+            verb, _ = self._step()
+            if verb == b"PING" and not asked:
+                return self
+            asked = verb == b"PUB" or asked and verb != b"PING"
 
     def _step(self):
         """One operation of the client: SUBs are remembered, PINGs answered."""
