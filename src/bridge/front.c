@@ -2,7 +2,6 @@
 #include "bridge/front.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -250,7 +249,7 @@ void nrt__front_retire(nrt__front *front, void (*done)(void *arg), void *arg) {
     nrt__loop *loop = nrt__conn_loop(front->conn);
     nrt__loop_enter(loop);
     if (nrt__io_is_open(&front->listener)) {
-        accept_some(front, INT_MAX); /* who has connected already is not turned away */
+        accept_some(front, NRT__BACKLOG); /* who has connected already is not turned away */
     }
     front->draining = true;
     front->drained = done;

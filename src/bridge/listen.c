@@ -13,8 +13,6 @@
 #include "core/base/str.h"
 #include "lib/resolver.h"
 
-enum { BACKLOG = 4096 };
-
 void nrt__listen_share(int fd, bool share) {
     const int value = share;
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
@@ -44,7 +42,7 @@ static int open_socket(const struct sockaddr *addr, socklen_t len,
     if (bind(fd, addr, len) < 0 ||
         (addr->sa_family == AF_UNIX && options->mode &&
          chmod(((const struct sockaddr_un *)addr)->sun_path, options->mode) < 0) ||
-        listen(fd, BACKLOG) < 0) {
+        listen(fd, NRT__BACKLOG) < 0) {
         int code = errno;
         close(fd);
         errno = code;

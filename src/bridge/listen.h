@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+enum { NRT__BACKLOG = 4096 }; /* connections that wait to be accepted */
+
 typedef struct nrt__listen_options {
     unsigned mode;   /* of the file of a unix socket; 0: what the umask leaves */
     bool share_port; /* with a socket that does so, too: nrt__listen_share */

@@ -149,9 +149,12 @@ static void on_probed(int error, void *arg) {
 }
 
 void nrt__services_probe(nrt__services *services) {
-    services->probing = services->probing ||
-                        nrt__session_try_publish(services->session, nrt__buf_view(&services->probe),
-                                                 on_probed, services) == 0;
+    nrt__session *session = services->session;
+    const nrt_str nothing = {NULL, 0};
+    services->probing =
+        services->probing || (nrt__session_publish(session, nrt__buf_view(&services->probe),
+                                                   nothing, &nothing, 1) == 0 &&
+                              nrt__session_flush(session, on_probed, services) == 0);
 }
 
 /* Until the answer is there, what held with the session before is taken to hold. */

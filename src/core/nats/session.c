@@ -300,15 +300,6 @@ int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg) {
     return nrt__session_ping(session, 0, fn, arg);
 }
 
-int nrt__session_try_publish(nrt__session *session, nrt_str subject, nrt__flush_fn fn, void *arg) {
-    if (session->state < NRT__SESSION_WAIT_PONG) {
-        return NRT_ERR_DISCONNECTED;
-    }
-    bool fine = nrt__session_put(session, NRT__STR("PUB ")) && nrt__session_put(session, subject) &&
-                nrt__session_put(session, NRT__STR(" 0\r\n\r\n"));
-    return fine ? nrt__session_flush(session, fn, arg) : NRT_ERR_MEMORY;
-}
-
 static void on_ping_timer(nrt__timer *timer, void *arg) {
     nrt__session *session = arg;
     /* Whatever comes proves that the server is alive, not only its PONG. */

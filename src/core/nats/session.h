@@ -34,8 +34,8 @@ typedef void (*nrt__flush_fn)(int error, void *arg);
 
 /* What happens to the session as a whole. `arg` is one for all. */
 typedef struct nrt__session_events {
-    /* The login is written, and subscriptions are about to be: what is asked by
-     * nrt__session_try_publish now is answered before any message comes. May be NULL. */
+    /* The login is written, and subscriptions are about to be: what is published now is taken or
+     * refused, and a flush answered, before any message comes. May be NULL. */
     void (*greeted)(void *arg);
     void (*ready)(void *arg);
     /* The first INFO is here: true where TLS must follow, and nrt__session_secured after that. An
@@ -160,10 +160,6 @@ nrt__session *nrt__session_delivering(const nrt__session *session);
 
 /* No other session stands beside it. */
 bool nrt__session_is_alone(const nrt__session *session);
-
-/* Publishes nothing to `subject`, to learn whether that is allowed: a refusal comes before `fn` is
- * called. From `greeted` on. NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY: then `fn` is not called. */
-int nrt__session_try_publish(nrt__session *session, nrt_str subject, nrt__flush_fn fn, void *arg);
 
 /* NRT_ERR_DISCONNECTED, NRT_ERR_MEMORY: then `fn` is not called. */
 int nrt__session_flush(nrt__session *session, nrt__flush_fn fn, void *arg);
