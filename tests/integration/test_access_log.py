@@ -230,7 +230,7 @@ def test_a_pipe_that_nobody_reads_stops_no_traffic(world, nats, origin):
 
 def test_a_file_that_cannot_be_opened_is_an_error(world, nats):
     done = world.run([NRT, "gateway", "--server", nats.url, "--listen", "0", "--proxy", "--access-log", "/nowhere/x"], expect=1)
-    assert "--access-log: cannot open /nowhere/x: No such file or directory" in done.stderr
+    assert "--access-log: cannot open /nowhere/x: No such file or directory; make its folder first" in done.stderr
     done = world.run([NRT, "serve", "--server", nats.url, "--access-log-format", "xml", "a.nats", "http://127.0.0.1:1"], expect=2)
     assert "combined" in done.stderr and "json" in done.stderr
 

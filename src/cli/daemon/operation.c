@@ -97,7 +97,8 @@ static nrt__log_file *open_log(const nrt__operation *options, const nrt__program
     nrt__log_file *file = nrt__log_file_open(options->access_log);
     if (!file) {
         nrt__report_event(&program->log, NRT_LOG_ERROR, "failed", NULL,
-                          "--access-log: cannot open %s: %s", options->access_log, strerror(errno));
+                          "--access-log: cannot open %s: %s%s", options->access_log,
+                          strerror(errno), errno == ENOENT ? "; make its folder first" : "");
     }
     return file;
 }
